@@ -1,0 +1,60 @@
+/* What a kernel family offers to a provider, and the table of all kernels.
+ *
+ * A provider runs a call in this order:
+ *   1. copy the descriptor out of linear memory           (never look at the guest's copy again)
+ *   2. check(copy)                                          every offset, extent, count and overlap
+ *   3. begin < end <= rows(copy), (end - begin) * row_work(copy) <= EDGE_MAX_WORK
+ *   4. run(copy, base, packed, scratch)
+ * Packed kernels do 1, 2 and pack() once in prepare_<kernel>; a call then compares the copy with the prepared one.
+ */
+#ifndef EDGE_KERNEL_H
+#define EDGE_KERNEL_H
+
+#include "abi.h"
+#include "isa.h"
+
+/* The part of linear memory a model may use: [EDGE_KERNEL_RESERVE, size). base is the address of offset 0. */
+typedef struct edge_memory {
+  uint8_t *base;
+  uint64_t size;
+} edge_memory;
+
+/* A row of the table. `desc` always points to a checked copy of the family's descriptor.
+ * Sizes are in bytes, for the given ISA; scratch and packed are 64-aligned on the host, 16-aligned in the sandbox. */
+typedef struct edge_kernel {
+  const char *name;
+  edge_kernel_id id;
+  uint32_t desc_bytes;
+  /* 0 or a status. Reads linear memory only where the checked descriptor says so (spectrum's edges, for example). */
+  edge_status (*check)(const void *desc, const edge_memory *memory);
+  uint64_t (*rows)(const void *desc);
+  uint64_t (*row_work)(const void *desc);
+  /* NULL unless the kernel is packed. */
+  size_t (*packed_bytes)(const void *desc, edge_isa isa);
+  void (*pack)(const void *desc, edge_isa isa, const uint8_t *base, void *packed);
+  /* NULL where no scratch is needed. */
+  size_t (*scratch_bytes)(const void *desc, edge_isa isa);
+  /* Where the descriptor puts these regions for the sandbox provider; NULL where it has none. */
+  uint32_t (*packed_at)(const void *desc);
+  uint32_t (*scratch_at)(const void *desc);
+  /* Does rows desc->begin .. desc->end - 1. `packed` is NULL for plain kernels. */
+  void (*run)(const void *desc, edge_isa isa, uint8_t *base, const void *packed, void *scratch);
+} edge_kernel;
+
+/* Each family defines `const edge_kernel edge_kernel_<name>` for its kernels. */
+#define EDGE_KERNEL(number, name, family) extern const edge_kernel edge_kernel_##name;
+#define EDGE_KERNEL_PACKED(number, name, family) extern const edge_kernel edge_kernel_##name;
+#include "kernels.def"
+
+/* The row of kernel `id`, or NULL. */
+const edge_kernel *edge_kernel_by_id(uint32_t id);
+
+/* begin/end are the last two words of every descriptor. */
+static inline uint32_t edge_desc_word(const void *desc, uint32_t index) { return ((const uint32_t *)desc)[index]; }
+static inline uint32_t edge_desc_begin(const edge_kernel *k, const void *desc) { return edge_desc_word(desc, k->desc_bytes / 4u - 2u); }
+static inline uint32_t edge_desc_end(const edge_kernel *k, const void *desc) { return edge_desc_word(desc, k->desc_bytes / 4u - 1u); }
+
+/* Step 3 above: 0 or a status. */
+edge_status edge_check_rows(const edge_kernel *k, const void *desc);
+
+#endif

@@ -1,0 +1,185 @@
+"""The single page shared by what emits modules (compiler) and what runs them (runtime).
+
+Kernel numbers, descriptor layouts, limits and reasons come from `kernels/**/*.def` through `abi.json`, which the build
+writes; nothing is repeated here but the sizes of the packed and scratch regions, which a contract test holds against C.
+
+    KERNELS["conv2d_s8"].pack(version=1, node=0, input=..., ...)  -> bytes of a descriptor
+    describe_status(0x00010203)                                   -> "conv2d_s8: field `input`: ..."
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+_PAGE: dict[str, Any] = json.loads((files("edge_sdk") / "abi.json").read_text())
+
+ABI_VERSION: int = _PAGE["constants"]["EDGE_ABI_VERSION"]
+#: Bytes at the bottom of linear memory that belong to the kernels.
+KERNEL_RESERVE: int = _PAGE["constants"]["EDGE_KERNEL_RESERVE"]
+MAX_NODES: int = _PAGE["constants"]["EDGE_MAX_NODES"]
+#: Most work of one kernel call, in units of about one int8 multiply-accumulate.
+MAX_WORK: int = _PAGE["constants"]["EDGE_MAX_WORK"]
+REGION_ALIGN: int = _PAGE["constants"]["EDGE_REGION_ALIGN"]
+#: The import namespace of the kernels, and the custom section that holds the manifest.
+NAMESPACE = "edge_kernels"
+MANIFEST_SECTION = "edge.manifest"
+#: ISA number -> name, as in `kernels/abi/isa.def`.
+ISAS: dict[int, str] = {int(number): name for number, name in _PAGE["isas"].items()}
+WASM_PAGE_BYTES = 65536
+
+
+def round_up(value: int, step: int) -> int:
+    """Return the smallest multiple of `step` that is not below `value`."""
+    return -(-value // step) * step
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One function of the namespace `edge_kernels`.
+
+    Attributes:
+        number: its number in the ABI.
+        name: its import name; `prepare_<name>` exists when `packed`.
+        family: the folder of `kernels/` and the layout of the descriptor.
+        fields: field name -> type, `u32`, `i32`, `f32` or `num` (an int or a float, by the kernel), in memory order.
+        packed: whether weights are repacked once, before the first call.
+    """
+
+    number: int
+    name: str
+    family: str
+    fields: Mapping[str, str]
+    packed: bool
+
+    @property
+    def descriptor_bytes(self) -> int:
+        return 4 * len(self.fields)
+
+    @property
+    def is_float(self) -> bool:
+        return self.name.endswith("_f32") and self.name != "dequantize_s8_f32"
+
+    def pack(self, **values: float) -> bytes:
+        """Return the descriptor's bytes. Fields left out are 0; `version` is filled in.
+
+        Raises:
+            KeyError: a name that is no field.
+            struct.error: a value that does not fit its field.
+        """
+        values.setdefault("version", ABI_VERSION)
+        unknown = values.keys() - self.fields.keys()
+        if unknown:
+            raise KeyError(f"{self.name} has no field {sorted(unknown)}")
+        return b"".join(self._word(kind, values.get(name, 0)) for name, kind in self.fields.items())
+
+    def unpack(self, data: bytes) -> dict[str, float]:
+        """Return field -> value of a descriptor's bytes."""
+        return {
+            name: struct.unpack_from(self._code(kind), data, 4 * index)[0]
+            for index, (name, kind) in enumerate(self.fields.items())
+        }
+
+    def _code(self, kind: str) -> str:
+        return {"u32": "<I", "i32": "<i", "f32": "<f", "num": "<f" if self.is_float else "<i"}[kind]
+
+    def _word(self, kind: str, value: float) -> bytes:
+        code = self._code(kind)
+        return struct.pack(code, value if code == "<f" else int(value))
+
+
+KERNELS: dict[str, Kernel] = {
+    row["name"]: Kernel(
+        row["id"],
+        row["name"],
+        row["family"],
+        {name: kind for kind, name, _ in _PAGE["families"][row["family"]]},
+        row["packed"],
+    )
+    for row in _PAGE["kernels"]
+}
+
+
+def packed_bytes(kernel: Kernel, fields: Mapping[str, float]) -> int:
+    """Return the bytes of the packed region that suffice for every sandbox ISA; 0 for plain kernels."""
+    if not kernel.packed:
+        return 0
+    f = {name: int(value) for name, value in fields.items() if name not in ("act_min", "act_max")}
+    if kernel.family == "depthwise_conv2d":
+        taps, channels = f["filter_h"] * f["filter_w"], round_up(f["output_c"], 16)
+        return channels * ((taps + 4) * 4 if kernel.is_float else round_up(taps, 2) * 2 + 32)
+    k = f["input_c"] * f.get("filter_h", 1) * f.get("filter_w", 1)
+    n = round_up(f["output_c"], 16)
+    return n * ((k + 4) * 4 if kernel.is_float else round_up(k, 16) + 32)
+
+
+def scratch_bytes(kernel: Kernel, fields: Mapping[str, float]) -> int:
+    """Return the bytes of the scratch region that suffice for every sandbox ISA; 0 where none is needed."""
+    f = {name: int(value) for name, value in fields.items() if isinstance(value, int)}
+    element = 4 if kernel.is_float else 1
+    if kernel.family == "depthwise_conv2d":
+        return round_up(f["filter_h"] * f["filter_w"] * 8 + round_up(f["input_c"], 16) * element, 16) + 64
+    if kernel.family in ("conv2d", "fully_connected"):
+        k = round_up(f["input_c"] * f.get("filter_h", 1) * f.get("filter_w", 1), 16)
+        return 8 * k * (4 if kernel.is_float else 2) + 64
+    if kernel.family == "spectrum":
+        return 12 * f["frame_size"] + 64
+    return 0
+
+
+def rows(kernel: Kernel, fields: Mapping[str, float]) -> int:
+    """Return how many rows, in the sense of the family's .def, the whole descriptor has."""
+    f = {name: int(value) for name, value in fields.items() if isinstance(value, int)}
+    match kernel.family:
+        case "conv2d":
+            return f["batch"] * f["output_h"] * f["output_w"]
+        case "depthwise_conv2d" | "pool":
+            return f["batch"] * f["output_h"]
+        case "fully_connected":
+            return f["output_c"]
+        case "mean":
+            return f["outer"]
+        case "softmax":
+            return f["rows"]
+        case "spectrum":
+            return f["frames"] * f["channels"]
+        case _:
+            return f["count"]
+
+
+def row_work(kernel: Kernel, fields: Mapping[str, float]) -> int:
+    """Return the work of one row, in the units of MAX_WORK."""
+    f = {name: int(value) for name, value in fields.items() if isinstance(value, int)}
+    match kernel.family:
+        case "conv2d":
+            return f["output_c"] * f["filter_h"] * f["filter_w"] * f["input_c"]
+        case "depthwise_conv2d":
+            return f["output_w"] * f["output_c"] * f["filter_h"] * f["filter_w"] * 4
+        case "pool":
+            return f["output_w"] * f["channels"] * f["filter_h"] * f["filter_w"] * 4
+        case "fully_connected":
+            return f["batch"] * f["input_c"]
+        case "mean":
+            return f["reduced"] * f["inner"] * 4
+        case "softmax":
+            return f["depth"] * 64
+        case "spectrum":
+            return f["frame_size"] * 64
+        case _:
+            return 16
+
+
+def describe_status(status: int) -> str:
+    """Return "kernel: field `name`: why" for a non-zero status of a kernel."""
+    number, field, reason = status >> 16, (status >> 8) & 0xFF, status & 0xFF
+    text = _PAGE["reasons"].get(str(reason), ["", f"reason {reason}"])[1]
+    for kernel in KERNELS.values():
+        if kernel.number == number:
+            names = list(kernel.fields)
+            name = names[field] if field < len(names) else str(field)
+            return f"{kernel.name}: field `{name}`: {text}"
+    return f"status 0x{status & 0xFFFFFFFF:08x}: no kernel answers with it"

@@ -1,0 +1,99 @@
+"""Every error a user can cause or meet, each with its exit code.
+
+One tree, root `EdgeError`. A message says what happened, what was expected and what came; `hint` is the one
+command or action to try next. The command line prints both and leaves with `exit_code`; nothing here is ever
+shown as a traceback.
+"""
+
+from __future__ import annotations
+
+
+class EdgeError(Exception):
+    """Root of everything edge-sdk raises for the world's or the user's faults."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(EdgeError, ValueError):
+    """The command line or a call was put together wrongly."""
+
+    exit_code = 2
+
+
+class ConfigError(EdgeError, ValueError):
+    """A board or pipeline file says something that cannot be meant."""
+
+    exit_code = 3
+
+
+class ModelError(EdgeError, ValueError):
+    """A model or module is damaged, unsupported or not ours."""
+
+    exit_code = 3
+
+
+class InputError(EdgeError, TypeError):
+    """An array handed to a model has another dtype or shape than the model declares."""
+
+    exit_code = 3
+
+
+class TargetNotFoundError(EdgeError, LookupError):
+    """A board, port or file was named that is not there, or more than one answers to the name."""
+
+    exit_code = 4
+
+
+class SafetyError(EdgeError):
+    """Refused because going on could harm the machine or the data."""
+
+    exit_code = 5
+
+
+class UnsupportedPlatformError(SafetyError):
+    """This CPU, Python or operating system cannot run what was asked."""
+
+
+class SandboxError(SafetyError):
+    """A guest module broke a rule: a trap, a bad descriptor, a forbidden import, too much memory."""
+
+
+class AccessDeniedError(EdgeError, PermissionError):
+    """The operating system or a peer refused access."""
+
+    exit_code = 6
+
+
+class TransferError(EdgeError, OSError):
+    """Input or output failed; trying again may succeed."""
+
+    exit_code = 7
+
+
+class VerificationError(EdgeError):
+    """A result is not the expected one."""
+
+    exit_code = 8
+
+
+class DeadlineError(EdgeError, TimeoutError):
+    """Something took longer than it may."""
+
+    exit_code = 11
+
+
+class MissingExtraError(EdgeError, ImportError):
+    """An optional package or tool is not installed."""
+
+    exit_code = 13
+
+
+class BusyError(EdgeError):
+    """Another user holds the resource; retry later."""
+
+    exit_code = 21
