@@ -1,6 +1,6 @@
 """Turn kernels/**/*.def into abi.json, the page that Python's `edge_sdk.abi` reads. Run by the build.
 
-    python kernels/tools/abi_json.py kernels build/abi.json
+python kernels/tools/abi_json.py kernels build/abi.json
 """
 
 from __future__ import annotations
