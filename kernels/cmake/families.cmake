@@ -6,7 +6,7 @@
 set(EDGE_FLAGS_avx2 "-mavx2;-mfma")
 set(EDGE_FLAGS_avx512vnni "-mavx2;-mfma;-mavx512f;-mavx512bw;-mavx512vl;-mavx512dq;-mavx512vnni")
 set(EDGE_FLAGS_neon "")
-set(EDGE_FLAGS_neon_dotprod "-march=armv8.2-a+dotprod")
+set(EDGE_FLAGS_neon_dotprod "-mcpu=generic+dotprod")
 set(EDGE_NATIVE_ISAS_x86_64 avx2 avx512vnni)
 set(EDGE_NATIVE_ISAS_aarch64 neon neon_dotprod)
 

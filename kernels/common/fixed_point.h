@@ -7,7 +7,9 @@
 
 #include <stdint.h>
 
-static inline int32_t edge_clamp_s32(int32_t x, int32_t low, int32_t high) { return x < low ? low : (x > high ? high : x); }
+static inline int32_t edge_clamp_s32(int32_t x, int32_t low, int32_t high) {
+  return x < low ? low : (x > high ? high : x);
+}
 
 /* x * multiplier * 2^(shift - 31), rounded twice as TFLite does.
  * multiplier: [0, 2^31); shift: [-62, 31]. The left shift wraps at 32 bits as the reference does. */
@@ -19,5 +21,15 @@ static inline int32_t edge_mbqm(int32_t x, int32_t multiplier, int32_t shift) {
   if (right == 0) return (int32_t)high;
   return (int32_t)((high + (INT64_C(1) << (right - 1)) - (high < 0)) >> right);
 }
+
+/* The last step of most int8 kernels: clamp(MBQM(x) + zero_point). In 64 bits: a left shift may give any int32. */
+static inline int8_t edge_requantize_s8(int32_t x, int32_t multiplier, int32_t shift, int32_t zero_point, int32_t low,
+                                        int32_t high) {
+  const int64_t y = (int64_t)edge_mbqm(x, multiplier, shift) + zero_point;
+  return (int8_t)(y < low ? low : (y > high ? high : y));
+}
+
+/* NaN stays NaN, as in TFLite. */
+static inline float edge_clamp_f32(float x, float low, float high) { return x < low ? low : (x > high ? high : x); }
 
 #endif

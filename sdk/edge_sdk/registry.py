@@ -1,7 +1,7 @@
 """Visible tables of plug-ins: a literal, sorted mapping from a name to "module:Class", loaded when asked for.
 
-    SENSORS = Registry("sensor", {"replay": "edge_sdk.sensors.replay:ReplaySource"})
-    SENSORS.load("replay")  # the class; the module is imported now, not earlier
+SENSORS = Registry("sensor", {"replay": "edge_sdk.sensors.replay:ReplaySource"})
+SENSORS.load("replay")  # the class; the module is imported now, not earlier
 """
 
 from __future__ import annotations

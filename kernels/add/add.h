@@ -1,0 +1,17 @@
+/* Addition, inside. A kernel adds `count` elements that are contiguous in both operands; add.c cuts the rows of a call
+ * into such spans, so that repeated operands cost nothing in the kernels. output may be a or b. */
+#ifndef EDGE_ADD_H
+#define EDGE_ADD_H
+
+#include "../abi/kernel.h"
+
+typedef void edge_add_kernel(const edge_add_desc *d, const uint8_t *a, const uint8_t *b, uint8_t *output,
+                             uint32_t count);
+
+edge_add_kernel edge_qs8_add__ref, edge_f32_add__ref;
+edge_add_kernel edge_qs8_add__avx2, edge_qs8_add__wasm_simd128, edge_qs8_add__neon;
+
+/* Left shift of the centred operands before they are scaled (TFLite's left_shift). */
+#define EDGE_ADD_LEFT 20
+
+#endif

@@ -1,0 +1,63 @@
+/* Vectors of 4 int32 in Wasm simd128; see lanes.h. */
+#ifndef EDGE_LANES_WASM_SIMD128_H
+#define EDGE_LANES_WASM_SIMD128_H
+
+#include <wasm_simd128.h>
+
+#include "lanes.h"
+
+enum { EDGE_LANES = 4, EDGE_LANES_POWERS = 1 };
+typedef v128_t edge_lanes;
+
+typedef struct edge_lanes_scale {
+  edge_lanes multiplier, left, right, round;
+} edge_lanes_scale;
+
+static inline edge_lanes edge_lanes_splat(int32_t x) { return wasm_i32x4_splat(x); }
+static inline edge_lanes edge_lanes_load(const int32_t *from) { return wasm_v128_load(from); }
+static inline edge_lanes edge_lanes_load_s8(const int8_t *from) {
+  return wasm_i32x4_extend_low_i16x8(wasm_i16x8_extend_low_i8x16(wasm_v128_load32_zero(from)));
+}
+static inline edge_lanes edge_lanes_add(edge_lanes a, edge_lanes b) { return wasm_i32x4_add(a, b); }
+static inline edge_lanes edge_lanes_sub(edge_lanes a, edge_lanes b) { return wasm_i32x4_sub(a, b); }
+#define edge_lanes_shl(x, count) wasm_i32x4_shl((x), (count))
+
+/* As edge_lanes_mbqm, for left == 0 in every lane. */
+static inline edge_lanes edge_lanes_mbqm_right(edge_lanes x, edge_lanes_scale s) {
+  const v128_t half = wasm_i64x2_splat(INT64_C(1) << 30);
+  const v128_t low = wasm_u64x2_shr(wasm_i64x2_add(wasm_i64x2_extmul_low_i32x4(x, s.multiplier), half), 31);
+  const v128_t high = wasm_u64x2_shr(wasm_i64x2_add(wasm_i64x2_extmul_high_i32x4(x, s.multiplier), half), 31);
+  const v128_t y = wasm_i32x4_shuffle(low, high, 0, 2, 4, 6);
+  const v128_t sum = wasm_i32x4_add(wasm_i32x4_abs(y), s.round);
+  const v128_t magnitude = wasm_i32x4_shuffle(wasm_u64x2_extmul_low_u32x4(sum, s.right),
+                                              wasm_u64x2_extmul_high_u32x4(sum, s.right), 1, 3, 5, 7);
+  const v128_t negative = wasm_i32x4_shr(y, 31);
+  const v128_t shifted = wasm_i32x4_sub(wasm_v128_xor(magnitude, negative), negative);
+  return wasm_v128_bitselect(y, shifted, wasm_i32x4_eq(s.right, wasm_i32x4_splat(0)));
+}
+
+static inline edge_lanes edge_lanes_mbqm(edge_lanes x, edge_lanes_scale s) {
+  return edge_lanes_mbqm_right(wasm_i32x4_mul(x, s.left), s);
+}
+
+/* zero_point in every int16, low and high in every byte. */
+typedef struct edge_lanes_output {
+  v128_t zero_point, low, high;
+} edge_lanes_output;
+
+static inline edge_lanes_output edge_lanes_output_of(int32_t zero_point, int32_t low, int32_t high) {
+  const edge_lanes_output o = {wasm_i16x8_splat((int16_t)zero_point), wasm_i8x16_splat((int8_t)low),
+                               wasm_i8x16_splat((int8_t)high)};
+  return o;
+}
+
+/* Adds the zero point, clamps, and stores a then b: 8 bytes. The saturation never changes a value the clamp keeps. */
+static inline void edge_lanes_store2_s8(int8_t *to, edge_lanes a, edge_lanes b, edge_lanes_output o) {
+  const v128_t sums = wasm_i16x8_add_sat(wasm_i16x8_narrow_i32x4(a, b), o.zero_point);
+  const v128_t bytes = wasm_i8x16_narrow_i16x8(sums, sums);
+  wasm_v128_store64_lane(to, wasm_i8x16_min(wasm_i8x16_max(bytes, o.low), o.high), 0);
+}
+
+#include "lanes_scale.h"
+
+#endif

@@ -1,0 +1,123 @@
+/* Depthwise convolution for the fast kernels: packing, and the walk over rows and pixels; see depthwise_conv2d.h.
+ *
+ * A pointer made from `base` is never compared with NULL: in the sandbox base is address 0, and compilers conclude from
+ * base == NULL that such a pointer is NULL too. */
+#include "../common/lanes.h"
+#include "depthwise_conv2d.h"
+
+static void pack_tile_s8(const edge_dw_desc *d, const edge_dw_kernel *kernel, const uint8_t *base, uint32_t start,
+                         int32_t *tile) {
+  const int8_t *filter = (const int8_t *)(base + d->filter);
+  const int32_t *bias = (const int32_t *)(const void *)(base + d->bias);
+  const int32_t *multiplier = (const int32_t *)(const void *)(base + d->multiplier);
+  const int32_t *shift = (const int32_t *)(const void *)(base + d->shift);
+  const uint32_t taps = edge_dw_taps(d), lanes = kernel->positions;
+  int16_t *weights = (int16_t *)(void *)(tile + 5u * lanes);
+  for (uint32_t lane = 0; lane < lanes; lane++) {
+    const uint32_t c = start + kernel->order[lane];
+    const edge_scale_words words = edge_scale_words_of(multiplier[c], shift[c], kernel->powers);
+    uint32_t sum = 0;
+    for (uint32_t k = 0; k < taps; k++) {
+      const int8_t weight = filter[(size_t)k * d->output_c + c];
+      sum += (uint32_t)(int32_t)weight;
+      weights[kernel->paired ? (size_t)(k / 2u) * 2u * lanes + 2u * lane + k % 2u : (size_t)k * lanes + lane] = weight;
+    }
+    if (kernel->paired && taps % 2u != 0) weights[(size_t)(taps / 2u) * 2u * lanes + 2u * lane + 1u] = 0;
+    tile[lane] = (int32_t)((d->bias != 0 ? (uint32_t)bias[c] : 0u) - (uint32_t)d->input_zero_point * sum);
+    tile[lanes + lane] = words.multiplier;
+    tile[2u * lanes + lane] = words.left;
+    tile[3u * lanes + lane] = words.right;
+    tile[4u * lanes + lane] = words.round;
+  }
+}
+
+void edge_qs8_depthwise_conv2d_pack(const edge_dw_desc *d, const edge_dw_kernel *kernel, const uint8_t *base,
+                                    void *packed) {
+  int32_t *tile = packed;
+  const uint32_t tiles = (d->output_c - 1u) / kernel->tile + 1u;
+  for (uint32_t t = 0; t < tiles; t++) {
+    pack_tile_s8(d, kernel, base, edge_dw_start(t * kernel->tile, kernel->tile, d->output_c), tile);
+    tile += edge_dw_tile_words(edge_dw_taps(d), kernel->positions);
+  }
+}
+
+void edge_f32_depthwise_conv2d_pack(const edge_dw_desc *d, const edge_dw_kernel *kernel, const uint8_t *base,
+                                    void *packed) {
+  const float *filter = (const float *)(const void *)(base + d->filter);
+  const float *bias = (const float *)(const void *)(base + d->bias);
+  const uint32_t tiles = (d->output_c - 1u) / kernel->tile + 1u;
+  float *to = packed;
+  for (uint32_t t = 0; t < tiles; t++) {
+    const uint32_t start = edge_dw_start(t * kernel->tile, kernel->tile, d->output_c);
+    for (uint32_t lane = 0; lane < kernel->tile; lane++) *to++ = d->bias != 0 ? bias[start + lane] : 0.0f;
+    for (uint32_t k = 0; k < edge_dw_taps(d); k++) {
+      for (uint32_t lane = 0; lane < kernel->tile; lane++) *to++ = filter[(size_t)k * d->output_c + start + lane];
+    }
+  }
+}
+
+/* What stays the same while a call walks its pixels. */
+typedef struct walk {
+  const edge_dw_desc *d;
+  const uint8_t *outside; /* a channel vector of the input zero point */
+  const uint8_t **taps;
+  size_t pixel_bytes;              /* of the input */
+  uint32_t inner_begin, inner_end; /* output columns whose whole window is inside the image's width */
+} walk;
+
+/* Points w->taps at the input under each tap of the window at (top, left) of `image`. */
+static void aim(const walk *w, const uint8_t *image, int64_t top, int64_t left) {
+  const edge_dw_desc *d = w->d;
+  const uint8_t **tap = w->taps;
+  for (uint32_t ky = 0; ky < d->filter_h; ky++) {
+    const int64_t y = top + (int64_t)ky * d->dilation_h;
+    const int row_inside = y >= 0 && y < d->input_h;
+    const uint8_t *row = image + (row_inside ? (size_t)y * d->input_w * w->pixel_bytes : 0u);
+    for (uint32_t kx = 0; kx < d->filter_w; kx++) {
+      const int64_t x = left + (int64_t)kx * d->dilation_w;
+      *tap++ = row_inside && x >= 0 && x < d->input_w ? row + (size_t)x * w->pixel_bytes : w->outside;
+    }
+  }
+}
+
+static void find_inner(walk *w) {
+  const edge_dw_desc *d = w->d;
+  const int64_t extent = (int64_t)(d->filter_w - 1u) * d->dilation_w;
+  const int64_t last_left = (int64_t)d->input_w - 1 - extent + d->pad_left; /* of a window that ends inside */
+  const int64_t begin = ((int64_t)d->pad_left + d->stride_w - 1) / d->stride_w;
+  const int64_t end = last_left < 0 ? 0 : last_left / d->stride_w + 1;
+  w->inner_begin = begin < d->output_w ? (uint32_t)begin : d->output_w;
+  w->inner_end = end < d->output_w ? (uint32_t)end : d->output_w;
+  if (w->inner_end < w->inner_begin) w->inner_end = w->inner_begin;
+}
+
+static void do_row(const walk *w, const edge_dw_kernel *kernel, const uint8_t *image, int64_t top, const void *packed,
+                   uint8_t *output, size_t output_pixel_bytes) {
+  const edge_dw_desc *d = w->d;
+  const int whole = top >= 0 && top + (int64_t)(d->filter_h - 1u) * d->dilation_h < d->input_h;
+  for (uint32_t x = 0; x < d->output_w;) {
+    uint32_t pixels = 1;
+    if (whole && x >= w->inner_begin && x < w->inner_end) pixels = w->inner_end - x;
+    aim(w, image, top, (int64_t)x * d->stride_w - d->pad_left);
+    kernel->pixels(d, packed, w->taps, d->stride_w * w->pixel_bytes, pixels, output + x * output_pixel_bytes);
+    x += pixels;
+  }
+}
+
+/* Scratch: the vector of zero points first (round_up(input_c, 16) elements), then the taps. */
+void edge_depthwise_conv2d_rows(const edge_dw_desc *d, const edge_dw_kernel *kernel, uint32_t element_bytes,
+                                uint8_t *base, const void *packed, void *scratch) {
+  const size_t outside_bytes = ((size_t)d->input_c + 15u) / 16u * 16u * element_bytes;
+  const size_t image_bytes = (size_t)d->input_h * d->input_w * d->input_c * element_bytes;
+  const size_t output_pixel_bytes = (size_t)d->output_c * element_bytes;
+  uint8_t *outside = scratch;
+  walk w = {d, outside, (const uint8_t **)(void *)(outside + outside_bytes), (size_t)d->input_c * element_bytes, 0, 0};
+  __builtin_memset(outside, element_bytes == 1 ? d->input_zero_point & 0xff : 0, outside_bytes);
+  find_inner(&w);
+  for (uint32_t row = d->begin; row < d->end; row++) {
+    const uint8_t *image = base + d->input + (size_t)(row / d->output_h) * image_bytes;
+    const int64_t top = (int64_t)(row % d->output_h) * d->stride_h - d->pad_top;
+    do_row(&w, kernel, image, top, packed, base + d->output + (size_t)row * d->output_w * output_pixel_bytes,
+           output_pixel_bytes);
+  }
+}

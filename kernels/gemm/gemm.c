@@ -1,0 +1,258 @@
+/* The part of the packed GEMM that is the same for every ISA: choice of variant, packing, partial tiles. */
+#include "gemm.h"
+
+/* ---- choice ---- */
+
+#define ROW(dtype_, isa_, variant) {IS_##dtype_, EDGE_ISA_##isa_, &edge_##dtype_##_gemm__##variant},
+#define NONE(dtype, isa, variant)
+#define EDGE_GEMM_ANY ROW
+#if defined(EDGE_BUILD_X86)
+#define EDGE_GEMM_X86 ROW
+#else
+#define EDGE_GEMM_X86 NONE
+#endif
+#if defined(EDGE_BUILD_AARCH64)
+#define EDGE_GEMM_AARCH64 ROW
+#else
+#define EDGE_GEMM_AARCH64 NONE
+#endif
+#if defined(EDGE_BUILD_WASM)
+#define EDGE_GEMM_WASM ROW
+#else
+#define EDGE_GEMM_WASM NONE
+#endif
+#if defined(EDGE_BUILD_WASM_RELAXED)
+#define EDGE_GEMM_WASM_RELAXED ROW
+#else
+#define EDGE_GEMM_WASM_RELAXED NONE
+#endif
+
+enum { IS_qs8, IS_f32 };
+
+typedef struct choice {
+  int dtype;
+  edge_isa isa;
+  const edge_gemm *variant;
+} choice;
+
+/* In rising order of preference, as isa.def. */
+static const choice CHOICES[] = {
+#include "gemm.def"
+};
+
+/* A build holds the variants of one architecture only, so "the best lesser ISA" is the last row not above `isa`; the
+ * row of EDGE_ISA_REF is never above it. */
+static const edge_gemm *find(int dtype, edge_isa isa) {
+  const edge_gemm *best = NULL;
+  for (size_t i = 0; i < sizeof CHOICES / sizeof CHOICES[0]; i++) {
+    if (CHOICES[i].dtype == dtype && CHOICES[i].isa <= isa) best = CHOICES[i].variant;
+  }
+  return best;
+}
+
+const edge_gemm *edge_qs8_gemm(edge_isa isa) { return find(IS_qs8, isa); }
+const edge_gemm *edge_f32_gemm(edge_isa isa) { return find(IS_f32, isa); }
+
+/* ---- sizes ---- */
+
+/* A panel of this size stays in the first-level cache beside a tile of weights. */
+#define PANEL_BYTES 32768u
+
+static uint64_t round_up(uint64_t x, uint32_t step) { return (x + step - 1u) / step * step; }
+
+static int is_float(const edge_gemm *g) { return g->panel == EDGE_PANEL_F32; }
+
+static size_t header_bytes(const edge_gemm *g) { return (is_float(g) ? 4u : 4u * EDGE_TILE_WORDS) * g->nr; }
+
+static size_t tile_bytes(const edge_gemm *g, uint32_t k) {
+  return header_bytes(g) + (size_t)round_up(k, g->k_step) * g->nr * (is_float(g) ? 4u : 1u);
+}
+
+size_t edge_gemm_packed_bytes(const edge_gemm *g, uint32_t n, uint32_t k) {
+  return (size_t)(round_up(n, g->nr) / g->nr) * tile_bytes(g, k);
+}
+
+size_t edge_gemm_panel_element(const edge_gemm *g) {
+  switch (g->panel) {
+    case EDGE_PANEL_S16:
+      return 2;
+    case EDGE_PANEL_F32:
+      return 4;
+    default:
+      return 1;
+  }
+}
+
+size_t edge_gemm_panel_stride(const edge_gemm *g, uint32_t k) {
+  return (size_t)round_up(k, g->k_step) * edge_gemm_panel_element(g);
+}
+
+uint32_t edge_gemm_panel_rows(const edge_gemm *g, uint32_t k) {
+  const uint32_t fit = (uint32_t)(PANEL_BYTES / edge_gemm_panel_stride(g, k)) / g->mr * g->mr;
+  if (fit < g->mr) return g->mr;
+  return fit < g->max_panel_rows ? fit : g->max_panel_rows;
+}
+
+size_t edge_gemm_scratch_bytes(const edge_gemm *g, uint32_t k) {
+  return edge_gemm_panel_rows(g, k) * edge_gemm_panel_stride(g, k);
+}
+
+uint64_t edge_gemm_packed_bytes_needed(int is_float, uint64_t n, uint64_t k) {
+  return round_up(n, 16) * (is_float ? (k + 4u) * 4u : round_up(k, 16) + 32u);
+}
+
+uint64_t edge_gemm_scratch_bytes_needed(int is_float, uint64_t k) {
+  return 8u * round_up(k, 16) * (is_float ? 4u : 2u) + 64u;
+}
+
+/* ---- packing ---- */
+
+/* Places one channel's weights at its lane and returns their sum, modulo 2^32. */
+static uint32_t pack_channel_s8(const edge_gemm *g, const int8_t *filter, uint32_t k, uint32_t lane, int8_t *tile) {
+  uint32_t sum = 0;
+  for (uint32_t group = 0; group < k; group += g->kr) {
+    int8_t *to = tile + (size_t)group * g->nr + lane * g->kr;
+    const uint32_t count = k - group < g->kr ? k - group : g->kr;
+    for (uint32_t i = 0; i < count; i++) {
+      to[i] = filter[group + i];
+      sum += (uint32_t)(int32_t)filter[group + i];
+    }
+  }
+  return sum;
+}
+
+static void pack_mbqm(const edge_gemm *g, int32_t multiplier, int32_t shift, uint32_t lane, int32_t *words) {
+  const int32_t left = shift > 0 ? shift : 0;
+  const int32_t right = shift > 0 ? 0 : -shift;
+  words[EDGE_TILE_MULTIPLIER * g->nr + lane] = multiplier;
+  words[EDGE_TILE_LEFT * g->nr + lane] = left;
+  words[EDGE_TILE_RIGHT * g->nr + lane] = right;
+  words[EDGE_TILE_POWER * g->nr + lane] = right > 30 ? 0 : (int32_t)1 << (30 - right);
+  words[EDGE_TILE_SIGN * g->nr + lane] = right > 0 ? -1 : 0;
+  if (left == 0 && right <= 30) return;
+  for (uint32_t i = 0; i < g->nr; i++) words[EDGE_TILE_SCALAR * g->nr + i] = -1;
+}
+
+static void pack_s8(const edge_gemm *g, const edge_gemm_weights *w, uint32_t channel, uint32_t lane, uint8_t *tile) {
+  int32_t *words = (int32_t *)(void *)tile;
+  const uint32_t panel_zero = (uint32_t)(w->input_zero_point + (g->panel == EDGE_PANEL_U8 ? 128 : 0));
+  const int8_t *filter = (const int8_t *)w->filter + (size_t)channel * w->k;
+  const uint32_t sum = pack_channel_s8(g, filter, w->k, lane, (int8_t *)tile + header_bytes(g));
+  const uint32_t bias = w->bias != NULL ? ((const uint32_t *)w->bias)[channel] : 0;
+  words[EDGE_TILE_BIAS * g->nr + lane] = (int32_t)(bias - panel_zero * sum);
+  if (w->epilogue == EDGE_GEMM_MBQM) {
+    pack_mbqm(g, w->multiplier[channel], w->shift[channel], lane, words);
+  } else {
+    ((double *)(void *)(words + EDGE_TILE_SCALE * g->nr))[lane] = w->scale[channel];
+  }
+}
+
+static void pack_f32(const edge_gemm *g, const edge_gemm_weights *w, uint32_t channel, uint32_t lane, uint8_t *tile) {
+  const float *filter = (const float *)w->filter + (size_t)channel * w->k;
+  float *to = (float *)(void *)(tile + header_bytes(g)) + lane;
+  ((float *)(void *)tile)[lane] = w->bias != NULL ? ((const float *)w->bias)[channel] : 0.0f;
+  for (uint32_t i = 0; i < w->k; i++) to[(size_t)i * g->nr] = filter[i];
+}
+
+void edge_gemm_pack(const edge_gemm *g, const edge_gemm_weights *weights, void *packed) {
+  const size_t bytes = tile_bytes(g, weights->k);
+  __builtin_memset(packed, 0, edge_gemm_packed_bytes(g, weights->n, weights->k));
+  for (uint32_t channel = 0; channel < weights->n; channel++) {
+    uint8_t *tile = (uint8_t *)packed + (size_t)(channel / g->nr) * bytes;
+    if (is_float(g)) {
+      pack_f32(g, weights, channel, channel % g->nr, tile);
+    } else {
+      pack_s8(g, weights, channel, channel % g->nr, tile);
+    }
+  }
+}
+
+/* ---- panel ---- */
+
+void edge_gemm_clear_padding(const edge_gemm *g, uint32_t k, void *panel, uint32_t rows) {
+  const size_t stride = edge_gemm_panel_stride(g, k);
+  const size_t used = (size_t)k * edge_gemm_panel_element(g);
+  if (used == stride) return;
+  for (uint32_t row = 0; row < rows; row++) {
+    __builtin_memset((uint8_t *)panel + row * stride + used, 0, stride - used);
+  }
+}
+
+void edge_gemm_fill(const edge_gemm *g, void *panel, int32_t value, uint32_t count) {
+  switch (g->panel) {
+    case EDGE_PANEL_S8:
+      __builtin_memset(panel, (uint8_t)value, count);
+      return;
+    case EDGE_PANEL_U8:
+      __builtin_memset(panel, (uint8_t)value ^ 0x80u, count);
+      return;
+    case EDGE_PANEL_S16:
+      for (uint32_t i = 0; i < count; i++) ((int16_t *)panel)[i] = (int16_t)value;
+      return;
+    case EDGE_PANEL_F32:
+      __builtin_memset(panel, 0, (size_t)count * 4u);
+      return;
+  }
+}
+
+/* ---- running ---- */
+
+edge_gemm_task edge_gemm_begin(const edge_gemm *g, edge_gemm_epilogue epilogue, uint32_t n, uint32_t k) {
+  edge_gemm_task task = {
+      .epilogue = epilogue,
+      .k = (uint32_t)round_up(k, g->k_step),
+      .panel_stride = edge_gemm_panel_stride(g, k),
+      .tile_bytes = tile_bytes(g, k),
+      .output_stride = (size_t)n * (is_float(g) ? 4u : 1u),
+  };
+  return task;
+}
+
+static void copy_bytes(uint8_t *to, const uint8_t *from, size_t count) {
+  if (count == 8) {
+    __builtin_memcpy(to, from, 8);
+    return;
+  }
+  for (size_t i = 0; i < count; i++) to[i] = from[i];
+}
+
+/* Rows a partial tile is computed for at once. */
+#define PARTIAL_ROWS 8u
+
+/* Channels [lane_begin, lane_end) of one tile: computes the whole tile aside and stores the lanes asked for.
+ * `output` is the first of these channels in the first row. */
+static void run_partial(const edge_gemm *g, const edge_gemm_task *task, const uint8_t *panel, uint32_t rows,
+                        const uint8_t *tile, uint32_t lane_begin, uint32_t lane_end, uint8_t *output) {
+  float aside[PARTIAL_ROWS * EDGE_GEMM_MAX_NR]; /* or int8 */
+  const size_t element = is_float(g) ? 4u : 1u;
+  edge_gemm_task part = *task;
+  part.output_stride = g->nr * element;
+  for (uint32_t row = 0; row < rows; row += PARTIAL_ROWS) {
+    const uint32_t count = rows - row < PARTIAL_ROWS ? rows - row : PARTIAL_ROWS;
+    g->run(&part, panel + row * task->panel_stride, count, tile, 1, aside);
+    for (uint32_t i = 0; i < count; i++) {
+      copy_bytes(output + (row + i) * task->output_stride, (const uint8_t *)aside + i * part.output_stride + lane_begin * element,
+                 (lane_end - lane_begin) * element);
+    }
+  }
+}
+
+void edge_gemm_run(const edge_gemm *g, const edge_gemm_task *task, const void *panel, uint32_t rows,
+                   const void *packed, uint32_t n_begin, uint32_t n_end, void *output) {
+  const size_t element = is_float(g) ? 4u : 1u;
+  for (uint32_t n = n_begin; n < n_end;) {
+    const uint32_t lane = n % g->nr;
+    const uint32_t tiles = (n_end - n) / g->nr;
+    const uint8_t *tile = (const uint8_t *)packed + (size_t)(n / g->nr) * task->tile_bytes;
+    uint8_t *to = (uint8_t *)output + n * element;
+    if (lane == 0 && tiles > 0) {
+      g->run(task, panel, rows, tile, tiles, to);
+      n += tiles * g->nr;
+    } else {
+      const uint32_t left = n_end - n;
+      const uint32_t lane_end = lane + left < g->nr ? lane + left : g->nr;
+      run_partial(g, task, panel, rows, tile, lane, lane_end, to);
+      n += lane_end - lane;
+    }
+  }
+}

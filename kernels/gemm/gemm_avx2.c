@@ -1,0 +1,267 @@
+/* GEMM for AVX2 and FMA: int8 widened to int16, products of pairs by vpmaddwd, which is exact.
+ *
+ * A tile is 8 channels, one register of sums; two tiles go side by side. (vpmaddubsw would halve the work but
+ * saturates.)
+ */
+#include <immintrin.h>
+
+#include "gemm_tile.h"
+
+#define NR 8
+#define TILE(tiles, j) ((tiles) + (size_t)(j) * task->tile_bytes)
+
+/* ---- int8 ---- */
+
+EDGE_INLINE void widen16(int16_t *to, const int8_t *from) {
+  _mm256_storeu_si256((__m256i *)(void *)to, _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)from)));
+}
+EDGE_INLINE void widen8(int16_t *to, const int8_t *from) {
+  _mm_storeu_si128((__m128i *)(void *)to, _mm_cvtepi8_epi16(_mm_loadl_epi64((const __m128i *)(const void *)from)));
+}
+EDGE_INLINE void widen4(int16_t *to, const int8_t *from) {
+  _mm_storel_epi64((__m128i *)(void *)to, _mm_cvtepi8_epi16(_mm_cvtsi32_si128(edge_load_s32(from))));
+}
+
+/* The last step of each width overlaps the one before: exact at both ends, no scalar tail from 4 elements on. */
+EDGE_INLINE void widen(int16_t *to, const int8_t *from, uint32_t count) {
+  if (count >= 16) {
+    for (uint32_t i = 0; i + 16 < count; i += 16) widen16(to + i, from + i);
+    widen16(to + count - 16, from + count - 16);
+  } else if (count >= 8) {
+    widen8(to, from);
+    widen8(to + count - 8, from + count - 8);
+  } else if (count >= 4) {
+    widen4(to, from);
+    widen4(to + count - 4, from + count - 4);
+  } else {
+    for (uint32_t i = 0; i < count; i++) to[i] = from[i];
+  }
+}
+
+static void copy_s16(void *panel, size_t panel_stride, const void *source, size_t source_stride, uint32_t runs,
+                     uint32_t count) {
+  for (uint32_t run = 0; run < runs; run++) {
+    widen((int16_t *)(void *)((uint8_t *)panel + run * panel_stride), (const int8_t *)source + run * source_stride,
+          count);
+  }
+}
+
+EDGE_INLINE __m256i words(const uint8_t *tile, uint32_t word) {
+  return _mm256_loadu_si256((const __m256i *)(const void *)edge_tile_words(tile, word, NR));
+}
+
+/* The constants of a tile's epilogue in registers: loaded before the first store, which could alias them. */
+typedef struct finish {
+  __m256i multiplier, odd_multiplier, left, right, mask, threshold; /* MBQM */
+  __m256d scale[2], low, high;                                      /* F64; the bounds are without the zero point */
+  __m128i zero_point, act_min, act_max;
+} finish;
+
+EDGE_INLINE finish finish_of(const edge_gemm_task *task, const uint8_t *tile, const int f64) {
+  finish f;
+  f.zero_point = _mm_set1_epi16((int16_t)task->zero_point);
+  f.act_min = _mm_set1_epi8((char)task->act_min.i);
+  f.act_max = _mm_set1_epi8((char)task->act_max.i);
+  if (f64) {
+    const double *scale = (const double *)(const void *)edge_tile_words(tile, EDGE_TILE_SCALE, NR);
+    f.scale[0] = _mm256_loadu_pd(scale);
+    f.scale[1] = _mm256_loadu_pd(scale + 4);
+    f.low = _mm256_set1_pd(task->act_min.i - task->zero_point);
+    f.high = _mm256_set1_pd(task->act_max.i - task->zero_point);
+  } else {
+    f.multiplier = words(tile, EDGE_TILE_MULTIPLIER);
+    f.odd_multiplier = _mm256_srli_epi64(f.multiplier, 32);
+    f.left = words(tile, EDGE_TILE_LEFT);
+    f.right = words(tile, EDGE_TILE_RIGHT);
+    f.mask = _mm256_sub_epi32(_mm256_sllv_epi32(_mm256_set1_epi32(1), f.right), _mm256_set1_epi32(1));
+    f.threshold = _mm256_srli_epi32(f.mask, 1);
+  }
+  return f;
+}
+
+/* edge_mbqm by lane. The second rounding is RoundingDivideByPOT, which cannot overflow: add 1 where the bits shifted
+ * out are more than half, or half and the value is not negative. */
+EDGE_INLINE __m256i mbqm(__m256i acc, const finish *f) {
+  const __m256i x = _mm256_sllv_epi32(acc, f->left);
+  const __m256i half = _mm256_set1_epi64x(INT64_C(1) << 30);
+  const __m256i even = _mm256_add_epi64(_mm256_mul_epi32(x, f->multiplier), half);
+  const __m256i odd = _mm256_add_epi64(_mm256_mul_epi32(_mm256_srli_epi64(x, 32), f->odd_multiplier), half);
+  const __m256i high = _mm256_blend_epi32(_mm256_srli_epi64(even, 31), _mm256_slli_epi64(odd, 1), 0xaa);
+  const __m256i threshold = _mm256_sub_epi32(f->threshold, _mm256_srai_epi32(high, 31));
+  const __m256i up = _mm256_cmpgt_epi32(_mm256_and_si256(high, f->mask), threshold);
+  return _mm256_sub_epi32(_mm256_srav_epi32(high, f->right), up);
+}
+
+EDGE_INLINE __m128i round_f64(__m128i acc, __m256d scale, const finish *f) {
+  const __m256d product = _mm256_mul_pd(_mm256_cvtepi32_pd(acc), scale);
+  const __m256d x = _mm256_min_pd(_mm256_max_pd(product, f->low), f->high);
+  const __m256d half = _mm256_or_pd(_mm256_and_pd(x, _mm256_set1_pd(-0.0)), _mm256_set1_pd(EDGE_HALF_BELOW));
+  return _mm256_cvttpd_epi32(_mm256_add_pd(x, half));
+}
+
+/* 8 outputs in the low half. Saturation to int16 and int8 on the way never hides what the clamp would change. */
+EDGE_INLINE __m128i output_s8(__m256i acc, const finish *f, const int f64) {
+  __m128i low, high;
+  if (f64) {
+    low = round_f64(_mm256_castsi256_si128(acc), f->scale[0], f);
+    high = round_f64(_mm256_extracti128_si256(acc, 1), f->scale[1], f);
+  } else {
+    const __m256i y = mbqm(acc, f);
+    low = _mm256_castsi256_si128(y);
+    high = _mm256_extracti128_si256(y, 1);
+  }
+  const __m128i sum = _mm_adds_epi16(_mm_packs_epi32(low, high), f->zero_point);
+  return _mm_min_epi8(_mm_max_epi8(_mm_packs_epi16(sum, sum), f->act_min), f->act_max);
+}
+
+/* One pair of k: weights [8][2]. */
+EDGE_INLINE void step_s8(const edge_gemm_task *task, const uint8_t *a, const uint8_t *tiles, size_t k,
+                         __m256i acc[4][2], const int mr, const int nt) {
+  __m256i b[2];
+  EDGE_UNROLL for (int j = 0; j < nt; j++) {
+    const uint8_t *from = TILE(tiles, j) + EDGE_TILE_HEADER(NR) + k * NR;
+    b[j] = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)from));
+  }
+  EDGE_UNROLL for (int r = 0; r < mr; r++) {
+    const __m256i x = _mm256_set1_epi32(edge_load_s32(a + r * task->panel_stride + 2u * k));
+    EDGE_UNROLL for (int j = 0; j < nt; j++) {
+      acc[r][j] = _mm256_add_epi32(acc[r][j], _mm256_madd_epi16(x, b[j]));
+    }
+  }
+}
+
+EDGE_INLINE void tile_s8(const edge_gemm_task *task, const uint8_t *a, const uint8_t *tiles, int8_t *output,
+                         const int mr, const int nt, const int f64) {
+  __m256i acc[4][2];
+  EDGE_UNROLL for (int j = 0; j < nt; j++) {
+    EDGE_UNROLL for (int r = 0; r < mr; r++) acc[r][j] = words(TILE(tiles, j), EDGE_TILE_BIAS);
+  }
+  for (size_t k = 0; k < task->k; k += 4) {
+    step_s8(task, a, tiles, k, acc, mr, nt);
+    step_s8(task, a, tiles, k + 2, acc, mr, nt);
+  }
+  const size_t stride = task->output_stride;
+  EDGE_UNROLL for (int j = 0; j < nt; j++) {
+    const finish f = finish_of(task, TILE(tiles, j), f64);
+    EDGE_UNROLL for (int r = 0; r < mr; r++) {
+      _mm_storel_epi64((__m128i *)(void *)(output + r * stride + j * NR), output_s8(acc[r][j], &f, f64));
+    }
+  }
+}
+
+/* All rows of the panel for `nt` tiles. */
+EDGE_INLINE void rows_s8(const edge_gemm_task *task, const uint8_t *a, uint32_t rows, const uint8_t *tiles,
+                         int8_t *output, const int nt, const int f64) {
+  for (; rows >= 4; rows -= 4, a += 4 * task->panel_stride, output += 4 * task->output_stride) {
+    tile_s8(task, a, tiles, output, 4, nt, f64);
+  }
+  for (; rows >= 1; rows -= 1, a += task->panel_stride, output += task->output_stride) {
+    tile_s8(task, a, tiles, output, 1, nt, f64);
+  }
+}
+
+EDGE_INLINE void tiles_s8(const edge_gemm_task *task, const uint8_t *a, uint32_t rows, const uint8_t *tiles,
+                          uint32_t count, int8_t *output, const int f64) {
+  for (; count >= 2; count -= 2, tiles = TILE(tiles, 2), output += 2 * NR) {
+    rows_s8(task, a, rows, tiles, output, 2, f64);
+  }
+  if (count != 0) rows_s8(task, a, rows, tiles, output, 1, f64);
+}
+
+static void run_s8(const edge_gemm_task *task, const void *panel, uint32_t rows, const void *packed, uint32_t tiles,
+                   void *output) {
+  if (task->epilogue == EDGE_GEMM_MBQM) {
+    tiles_s8(task, panel, rows, packed, tiles, output, 0);
+  } else {
+    tiles_s8(task, panel, rows, packed, tiles, output, 1);
+  }
+}
+
+const edge_gemm edge_qs8_gemm__avx2 = {
+    .name = "edge_qs8_gemm__avx2_4x16",
+    .panel = EDGE_PANEL_S16,
+    .mr = 4,
+    .nr = NR,
+    .kr = 2,
+    .k_step = 4,
+    .max_panel_rows = 64,
+    .copy = copy_s16,
+    .run = run_s8,
+};
+
+/* ---- f32 ---- */
+
+static void copy_f32(void *panel, size_t panel_stride, const void *source, size_t source_stride, uint32_t runs,
+                     uint32_t count) {
+  for (uint32_t run = 0; run < runs; run++) {
+    const uint8_t *from = (const uint8_t *)source + run * source_stride;
+    uint8_t *to = (uint8_t *)panel + run * panel_stride;
+    uint32_t i = 0;
+    for (; i + 8u <= count; i += 8u) {
+      _mm256_storeu_ps((float *)(void *)(to + 4u * i), _mm256_loadu_ps((const float *)(const void *)(from + 4u * i)));
+    }
+    for (; i < count; i++) __builtin_memcpy(to + 4u * i, from + 4u * i, 4);
+  }
+}
+
+EDGE_INLINE __m256 load_f32(const uint8_t *at) { return _mm256_loadu_ps((const float *)(const void *)at); }
+
+EDGE_INLINE void tile_f32(const edge_gemm_task *task, const uint8_t *a, const uint8_t *tiles, uint8_t *output,
+                          const int mr, const int nt) {
+  __m256 acc[6][4];
+  EDGE_UNROLL for (int j = 0; j < nt; j++) {
+    EDGE_UNROLL for (int r = 0; r < mr; r++) acc[r][j] = load_f32(TILE(tiles, j));
+  }
+  for (size_t k = 0; k < 4u * (size_t)task->k; k += 4) {
+    __m256 b[4];
+    EDGE_UNROLL for (int j = 0; j < nt; j++) b[j] = load_f32(TILE(tiles, j) + (k + 4) * NR);
+    EDGE_UNROLL for (int r = 0; r < mr; r++) {
+      const __m256 x = _mm256_broadcast_ss((const float *)(const void *)(a + r * task->panel_stride + k));
+      EDGE_UNROLL for (int j = 0; j < nt; j++) acc[r][j] = _mm256_fmadd_ps(x, b[j], acc[r][j]);
+    }
+  }
+  const __m256 low = _mm256_set1_ps(task->act_min.f), high = _mm256_set1_ps(task->act_max.f);
+  EDGE_UNROLL for (int j = 0; j < nt; j++) {
+    EDGE_UNROLL for (int r = 0; r < mr; r++) {
+      float *to = (float *)(void *)(output + r * task->output_stride) + j * NR;
+      _mm256_storeu_ps(to, _mm256_min_ps(high, _mm256_max_ps(low, acc[r][j])));
+    }
+  }
+}
+
+EDGE_INLINE void rows_f32(const edge_gemm_task *task, const uint8_t *a, uint32_t rows, const uint8_t *tiles,
+                          uint8_t *output, const int nt) {
+  for (; rows >= 6; rows -= 6, a += 6 * task->panel_stride, output += 6 * task->output_stride) {
+    tile_f32(task, a, tiles, output, 6, nt);
+  }
+  for (; rows >= 3; rows -= 3, a += 3 * task->panel_stride, output += 3 * task->output_stride) {
+    tile_f32(task, a, tiles, output, 3, nt);
+  }
+  for (; rows >= 1; rows -= 1, a += task->panel_stride, output += task->output_stride) {
+    tile_f32(task, a, tiles, output, 1, nt);
+  }
+}
+
+/* A single row takes four tiles, or its sums would wait for each other. */
+static void run_f32(const edge_gemm_task *task, const void *panel, uint32_t rows, const void *packed, uint32_t tiles,
+                    void *output) {
+  const uint8_t *from = packed;
+  uint8_t *to = output;
+  for (; rows == 1 && tiles >= 4; tiles -= 4, from = TILE(from, 4), to += 4 * NR * 4) {
+    tile_f32(task, panel, from, to, 1, 4);
+  }
+  for (; tiles >= 2; tiles -= 2, from = TILE(from, 2), to += 2 * NR * 4) rows_f32(task, panel, rows, from, to, 2);
+  if (tiles != 0) rows_f32(task, panel, rows, from, to, 1);
+}
+
+const edge_gemm edge_f32_gemm__avx2 = {
+    .name = "edge_f32_gemm__avx2_6x16",
+    .panel = EDGE_PANEL_F32,
+    .mr = 6,
+    .nr = NR,
+    .kr = 1,
+    .k_step = 1,
+    .max_panel_rows = 60,
+    .copy = copy_f32,
+    .run = run_f32,
+};

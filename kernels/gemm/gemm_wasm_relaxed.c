@@ -1,0 +1,120 @@
+/* GEMM for Wasm relaxed-simd: int8 by i32x4.relaxed_dot_i8x16_i7x16_add_s, one sdot on an aarch64 CPU that has it.
+ *
+ * The instruction is only specified for 7-bit values of one operand. Where it is not exact for all int8 (x86 engines
+ * use pmaddubsw, which saturates) this module must not be used: the loader calls relaxed_dot_is_exact() and takes
+ * kernels.wasm instead if it answers 0.
+ */
+#include "gemm_wasm.h"
+
+/* ---- is it exact? ---- */
+
+/* Pairs of int8 (a, b): what saturates, wraps or changes when one operand is taken as unsigned. */
+static const int8_t PROBES[][2] = {
+    {-128, -128}, {127, -128}, {-128, 127}, {127, 127}, {-1, -1}, {-1, 127}, {127, -1}, {-128, -1}, {-1, -128}, {64, -65},
+};
+#define PROBE_COUNT (sizeof PROBES / sizeof PROBES[0])
+
+/* One dot product of four pairs: probe i in the first two places, probe j in the others. */
+static int probe_is_exact(const int8_t *i, const int8_t *j) {
+  int8_t a[16], b[16];
+  for (uint32_t lane = 0; lane < 16; lane++) {
+    const int8_t *from = lane % 4 < 2 ? i : j;
+    a[lane] = from[0];
+    b[lane] = from[1];
+  }
+  const v128_t sum = wasm_i32x4_relaxed_dot_i8x16_i7x16_add(wasm_v128_load(a), wasm_v128_load(b), wasm_i32x4_splat(7));
+  return wasm_i32x4_extract_lane(sum, 0) == 7 + 2 * (i[0] * i[1] + j[0] * j[1]);
+}
+
+__attribute__((export_name("relaxed_dot_is_exact"))) int32_t edge_relaxed_dot_is_exact(void);
+int32_t edge_relaxed_dot_is_exact(void) {
+  for (size_t i = 0; i < PROBE_COUNT; i++) {
+    for (size_t j = 0; j < PROBE_COUNT; j++) {
+      if (!probe_is_exact(PROBES[i], PROBES[j])) return 0;
+    }
+  }
+  return 1;
+}
+
+/* ---- int8 ---- */
+
+static void copy_s8(void *panel, size_t panel_stride, const void *source, size_t source_stride, uint32_t runs,
+                    uint32_t count) {
+  for (uint32_t run = 0; run < runs; run++) {
+    const uint8_t *from = (const uint8_t *)source + run * source_stride;
+    uint8_t *to = (uint8_t *)panel + run * panel_stride;
+    uint32_t i = 0;
+    for (; i + 16 <= count; i += 16) wasm_v128_store(to + i, wasm_v128_load(from + i));
+    for (; i < count; i++) to[i] = from[i];
+  }
+}
+
+/* Four of k: lane j of A by weights [8][4]. */
+#define STEP(j)                                                                              \
+  do {                                                                                       \
+    const v128_t b0 = wasm_v128_load(b + 32 * (j)), b1 = wasm_v128_load(b + 32 * (j) + 16);  \
+    EDGE_UNROLL for (int r = 0; r < mr; r++) {                                               \
+      const v128_t four = wasm_i32x4_shuffle(x[r], x[r], j, j, j, j);                        \
+      acc[r][0] = wasm_i32x4_relaxed_dot_i8x16_i7x16_add(b0, four, acc[r][0]);               \
+      acc[r][1] = wasm_i32x4_relaxed_dot_i8x16_i7x16_add(b1, four, acc[r][1]);               \
+    }                                                                                        \
+  } while (0)
+
+EDGE_INLINE void tile_s8(const edge_gemm_task *task, const uint8_t *a, const uint8_t *tile, int8_t *output,
+                         const int mr, const int as) {
+  v128_t acc[4][2];
+  EDGE_UNROLL for (int r = 0; r < mr; r++) {
+    acc[r][0] = edge_words(tile, EDGE_TILE_BIAS, 0);
+    acc[r][1] = edge_words(tile, EDGE_TILE_BIAS, 1);
+  }
+  const uint8_t *b = tile + EDGE_TILE_HEADER(NR);
+  for (uint32_t k = 0; k < task->k; k += 16, b += 16 * NR) {
+    v128_t x[4];
+    EDGE_UNROLL for (int r = 0; r < mr; r++) x[r] = wasm_v128_load(a + r * task->panel_stride + k);
+    STEP(0);
+    STEP(1);
+    STEP(2);
+    STEP(3);
+  }
+  edge_store_tile_s8(task, acc, tile, output, mr, as);
+}
+
+EDGE_INLINE void rows_s8(const edge_gemm_task *task, const uint8_t *a, uint32_t rows, const uint8_t *tile,
+                         int8_t *output, const int as) {
+  for (; rows >= 4; rows -= 4, a += 4 * task->panel_stride, output += 4 * task->output_stride) {
+    tile_s8(task, a, tile, output, 4, as);
+  }
+  for (; rows >= 1; rows -= 1, a += task->panel_stride, output += task->output_stride) {
+    tile_s8(task, a, tile, output, 1, as);
+  }
+}
+
+static void run_s8(const edge_gemm_task *task, const void *panel, uint32_t rows, const void *packed, uint32_t tiles,
+                   void *output) {
+  const uint8_t *tile = packed;
+  int8_t *to = output;
+  for (; tiles != 0; tiles--, tile += task->tile_bytes, to += NR) {
+    switch (edge_epilogue_of(task, tile)) {
+      case EDGE_AS_MBQM:
+        rows_s8(task, panel, rows, tile, to, EDGE_AS_MBQM);
+        break;
+      case EDGE_AS_F64:
+        rows_s8(task, panel, rows, tile, to, EDGE_AS_F64);
+        break;
+      default:
+        rows_s8(task, panel, rows, tile, to, EDGE_AS_MBQM_SCALAR);
+    }
+  }
+}
+
+const edge_gemm edge_qs8_gemm__wasm_relaxed = {
+    .name = "edge_qs8_gemm__wasm_relaxed_4x8",
+    .panel = EDGE_PANEL_S8,
+    .mr = 4,
+    .nr = NR,
+    .kr = 4,
+    .k_step = 16,
+    .max_panel_rows = 8,
+    .copy = copy_s8,
+    .run = run_s8,
+};

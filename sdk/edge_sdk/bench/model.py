@@ -1,0 +1,190 @@
+"""`edge-sdk bench MODEL`: one model on several engines, same input, interleaved, checked for equal outputs.
+
+report = bench_model(Path("kws.tflite"), ["host", "sandbox"], seconds=5)
+report.engines[1].ratio        # the sandbox takes this many times as long as the host kernels
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_sdk import load
+from edge_sdk.bench.inputs import random_inputs
+from edge_sdk.bench.interleave import Samples, interleave
+from edge_sdk.bench.peak_memory import PeakMemory, peak_memory
+from edge_sdk.board import read_probe, this_board
+from edge_sdk.errors import UnsupportedPlatformError, UsageError
+
+
+@dataclass(frozen=True)
+class EngineResult:
+    """One engine's figures; times are CPU time of one call."""
+
+    engine: str
+    isa: str
+    reason: str
+    median_us: float
+    p99_us: float
+    least_us: float
+    ratio: float
+    samples: int
+    calls_per_sample: int
+    peak_memory_mib: float | None
+    model_memory_mib: float | None
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Whether the engines gave the same outputs.
+
+    Attributes:
+        identical: bit for bit.
+        integers_differ: an integer output differs, which no engine may do.
+        largest_difference: from the first engine's outputs, in steps of the output.
+    """
+
+    identical: bool
+    integers_differ: bool
+    largest_difference: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `--json` prints and `--save` stores.
+
+    Attributes:
+        ratio_base: the engine that every `ratio` is relative to.
+        skipped: engine -> why it is not among the results.
+    """
+
+    model: str
+    source_sha256: str
+    seconds: float
+    ratio_base: str
+    outputs: Agreement
+    engines: tuple[EngineResult, ...]
+    skipped: dict[str, str]
+    machine: dict[str, str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self)
+
+
+def bench_model(
+    path: Path,
+    engines: Sequence[str],
+    seconds: float,
+    *,
+    threads: int = 1,
+    inputs: Sequence[NDArray[Any]] | None = None,
+    all_or_nothing: bool = True,
+    peak: Callable[[Path, str], PeakMemory | None] = peak_memory,
+) -> Report:
+    """Measure a model on each engine.
+
+    Args:
+        path: a .tflite or .wasm file.
+        engines: in this order; ratios are relative to the first that loads.
+        seconds: for all engines together.
+        inputs: default: seeded random ones.
+        all_or_nothing: whether an engine that cannot be used is an error or is listed as skipped.
+
+    Raises:
+        EdgeError: what `load` raises.
+        UsageError: no engine, or one named twice.
+    """
+    if not engines or len(set(engines)) != len(engines):
+        raise UsageError(f"expected different engines, got {', '.join(engines) or 'none'}")
+    skipped: dict[str, str] = {}
+    with ExitStack() as opened:
+        models: dict[str, Any] = {}
+        for engine in engines:
+            opening = _open(path, engine, threads)
+            if not isinstance(opening, UnsupportedPlatformError):
+                models[engine] = opened.enter_context(opening)
+            elif all_or_nothing or (engine == engines[-1] and not models):
+                raise opening
+            else:
+                skipped[engine] = opening.message
+        given = _inputs(models, inputs)
+        outputs = {engine: model.run(*given) for engine, model in models.items()}
+        samples = interleave({engine: partial(model.run, *given) for engine, model in models.items()}, seconds)
+        base = next(iter(models))
+        results = tuple(
+            _result(engine, models[engine].engine, samples[engine], samples[base], peak(path, engine))
+            for engine in models
+        )
+        agreement = compare_outputs(list(outputs.values()))
+        sha256 = models[base].source_sha256
+    return Report(str(path), sha256, seconds, base, agreement, results, skipped, _machine())
+
+
+def compare_outputs(runs: Sequence[Sequence[NDArray[Any]]]) -> Agreement:
+    """Compare every run's outputs with the first one's."""
+    pairs = [pair for run in runs[1:] for pair in zip(runs[0], run, strict=True)]
+    different = [(one, other) for one, other in pairs if one.tobytes() != other.tobytes()]
+    gaps = [float(np.max(np.abs(one.astype(np.float64) - other.astype(np.float64)))) for one, other in different]
+    return Agreement(
+        identical=not different,
+        integers_differ=any(one.dtype.kind != "f" for one, _ in different),
+        largest_difference=max(gaps, default=0.0),
+    )
+
+
+def _open(path: Path, engine: str, threads: int) -> Any:
+    """Return the model, or the error that this machine cannot run the engine."""
+    try:
+        return load(path, engine=engine, threads=threads)
+    except UnsupportedPlatformError as error:
+        return error
+
+
+def _inputs(models: dict[str, Any], inputs: Sequence[NDArray[Any]] | None) -> list[NDArray[Any]]:
+    return list(inputs) if inputs is not None else random_inputs(next(iter(models.values())).inputs)
+
+
+def _result(name: str, info: Any, mine: Samples, base: Samples, memory: PeakMemory | None) -> EngineResult:
+    return EngineResult(
+        engine=name,
+        isa=info.isa,
+        reason=info.reason,
+        median_us=round(mine.median_ns / 1000, 3),
+        p99_us=round(mine.percentile_ns(99) / 1000, 3),
+        least_us=round(mine.least_ns / 1000, 3),
+        ratio=round(mine.ratio_to(base), 4),
+        samples=len(mine.call_ns),
+        calls_per_sample=mine.calls_per_sample,
+        peak_memory_mib=None if memory is None else round(memory.peak_kib / 1024, 2),
+        model_memory_mib=None if memory is None else round(memory.model_mib, 2),
+    )
+
+
+def _machine() -> dict[str, str]:
+    found = this_board()
+    probe = read_probe()
+    return {
+        "board": found.board.name if found.board is not None else "unknown",
+        "arch": probe.arch,
+        "cpu": probe.cpu_model or ", ".join(probe.cpu_parts),
+        "python": platform.python_version(),
+        "wasmtime": metadata.version("wasmtime"),
+        "edge_sdk": _own_version(),
+    }
+
+
+def _own_version() -> str:
+    try:
+        return metadata.version("edge-sdk")
+    except metadata.PackageNotFoundError:
+        return "not installed"

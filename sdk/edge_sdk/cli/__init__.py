@@ -1,0 +1,1 @@
+"""The command line `edge-sdk`: one module per verb, named in the table of `main.py`."""

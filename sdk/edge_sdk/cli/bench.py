@@ -1,0 +1,89 @@
+"""`edge-sdk bench MODEL`: how long one inference takes on each engine, in turns on the same input."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_sdk.errors import TransferError, UsageError, VerificationError
+
+if TYPE_CHECKING:
+    from edge_sdk.bench.model import Report
+
+ENGINES = ("host", "sandbox")
+_EXAMPLE = """examples:
+  edge-sdk bench kws.tflite
+  edge-sdk bench kws.tflite --engine host,sandbox --seconds 10 --save kws.json
+
+Times are CPU time of the calling thread; a sample averages enough calls to last 0.2 ms.
+exit code: 8 when integer outputs of two engines differ"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.epilog = _EXAMPLE
+    parser.add_argument("model", type=Path, metavar="MODEL", help="a .tflite or .wasm file")
+    known = ",".join(ENGINES)
+    parser.add_argument("--engine", metavar="E[,E]", help=f"engines in turn (default: those usable of {known})")
+    parser.add_argument("--seconds", type=float, default=5.0, metavar="S", help="for all engines together (default: 5)")
+    parser.add_argument(
+        "--input", type=Path, action="append", metavar="X.npy", help="once for each input (default: random)"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
+    parser.add_argument("--save", type=Path, metavar="FILE", help="write the JSON object to FILE as well")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, print the table or the object, and refuse engines that disagree."""
+    from edge_sdk.bench.model import bench_model  # numpy and the runtime only when they are needed
+    from edge_sdk.sensors.array_file import read_npy
+
+    if not 0 < args.seconds <= 3600:
+        raise UsageError(f"--seconds: expected more than 0 and at most 3600, got {args.seconds:g}")
+    asked = _engines(args.engine)
+    inputs = [read_npy(path) for path in args.input] if args.input else None
+    print(f"measuring {args.model} for {args.seconds:g} s", file=sys.stderr)
+    report = bench_model(args.model, asked or ENGINES, args.seconds, inputs=inputs, all_or_nothing=bool(asked))
+    text = json.dumps(report.as_dict(), indent=2)
+    if args.save is not None:
+        _write(args.save, text + "\n")
+    print(text if args.json else "\n".join(table(report)))
+    if report.outputs.integers_differ:
+        names = " and ".join(one.engine for one in report.engines)
+        raise VerificationError(
+            f"{args.model}: {names} give different integers, by up to {report.outputs.largest_difference:g}",
+            hint="edge-sdk doctor; then report it with the model and the file that --save makes",
+        )
+    return 0
+
+
+def table(report: Report) -> list[str]:
+    """Return the lines for people."""
+    lines = [f"{'engine':<28}{'median':>12}{'p99':>12}{'ratio':>9}{'memory':>12}"]
+    for one in report.engines:
+        memory = "unknown" if one.model_memory_mib is None else f"{one.model_memory_mib:.1f} MiB"
+        name = f"{one.engine} ({one.isa})"
+        row = f"{name:<28}{one.median_us:>9.2f} µs{one.p99_us:>9.2f} µs{one.ratio:>8.2f}x{memory:>12}"
+        lines.append(row)
+    lines += [f"{name}: skipped: {why}" for name, why in report.skipped.items()]
+    if len(report.engines) > 1:
+        same = "identical" if report.outputs.identical else f"different by up to {report.outputs.largest_difference:g}"
+        lines.append(f"outputs: {same}; ratio: CPU time relative to {report.ratio_base}")
+    return lines
+
+
+def _engines(text: str | None) -> tuple[str, ...]:
+    names = tuple(filter(None, (name.strip() for name in (text or "").split(","))))
+    if text is not None and not names:
+        raise UsageError(f"--engine: expected names such as {','.join(ENGINES)}, got {text!r}")
+    return names
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text)
+    except OSError as fault:
+        raise TransferError(f"{path}: cannot be written: {fault.strerror}") from fault

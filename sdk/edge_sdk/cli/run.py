@@ -1,0 +1,137 @@
+"""`edge-sdk run`: a pipeline until something ends it, or a model on one input."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_sdk.cli.main import INTERRUPTED
+from edge_sdk.errors import AccessDeniedError, TransferError, UsageError
+from edge_sdk.publish.payload import encode
+from edge_sdk.reading import Result
+from edge_sdk.sensors.array_file import read_npy
+from edge_sdk.units import seconds
+
+_EXAMPLE = """examples:
+  edge-sdk run pipeline.toml
+  edge-sdk run pipeline.toml --duration 60 --json > results.ndjson
+  edge-sdk run model.tflite --input x.npy --output y.npy --engine sandbox"""
+
+_ENGINES = ("auto", "host", "sandbox")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of both uses."""
+    parser.epilog = _EXAMPLE
+    parser.add_argument(
+        "target", metavar="PIPELINE.toml|MODEL", type=Path, help="a pipeline, or a .tflite or .wasm model"
+    )
+    parser.add_argument("--engine", choices=_ENGINES, help="whose kernels; overrides the pipeline file")
+    parser.add_argument("--json", action="store_true", help="results on stdout, one JSON object per line")
+    line = parser.add_argument_group("a pipeline")
+    line.add_argument("--duration", metavar="S", type=_positive(float), help="stop after so many seconds")
+    line.add_argument("--max-results", metavar="N", type=_positive(int), help="stop after so many results")
+    model = parser.add_argument_group("a model")
+    model.add_argument("--input", metavar="X.npy", type=Path, action="append", help="one for each input, in order")
+    model.add_argument("--output", metavar="Y.npy", type=Path, action="append", help="one for each output, in order")
+    model.add_argument("--threads", metavar="N", type=_positive(int), help="threads of the inference")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run what the target's suffix says."""
+    if args.target.suffix == ".toml":
+        _refuse(args, "a pipeline", "input", "output", "threads")
+        return _run_pipeline(args)
+    if args.target.suffix in (".tflite", ".wasm"):
+        _refuse(args, "a model", "duration", "max_results")
+        return _run_model(args)
+    raise UsageError(
+        f"{args.target}: expected a pipeline (.toml) or a model (.tflite, .wasm)", hint="edge-sdk run --help"
+    )
+
+
+def _positive(kind: type[Any]) -> Any:
+    def number(text: str) -> Any:
+        value = kind(text)
+        if not 0 < value < 1e9:
+            raise argparse.ArgumentTypeError(f"expected a number above 0, got {text}")
+        return value
+
+    number.__name__ = "number"
+    return number
+
+
+def _refuse(args: argparse.Namespace, what: str, *options: str) -> None:
+    for option in options:
+        if getattr(args, option) is not None:
+            raise UsageError(f"--{option.replace('_', '-')} does not go with {what}", hint="edge-sdk run --help")
+
+
+def _run_pipeline(args: argparse.Namespace) -> int:
+    from edge_sdk.cli.terminal import logging_to, stderr_console, view_for
+    from edge_sdk.pipeline import Observer, Runner, build
+
+    class JsonLines(Observer):
+        def result(self, result: Result) -> None:
+            sys.stdout.buffer.write(encode(result) + b"\n")
+            sys.stdout.buffer.flush()
+
+    console = stderr_console()
+    with logging_to(console), build(args.target, engine=args.engine) as pipeline:
+        data_on_stdout = args.json or any(outlet.kind == "stdout" for outlet in pipeline.outlets)
+        view = view_for(console, data_on_stdout=data_on_stdout)
+        runner = Runner(pipeline, [view, JsonLines()] if args.json else [view])
+        try:
+            summary = runner.run(duration_s=args.duration, max_results=args.max_results, on_signals=True)
+        finally:
+            view.close()
+    return INTERRUPTED if summary.reason == "SIGINT" else 0
+
+
+def _run_model(args: argparse.Namespace) -> int:
+    from edge_sdk import load
+
+    inputs = [read_npy(path) for path in args.input or ()]
+    with load(args.target, engine=args.engine or "auto", threads=args.threads or 1) as model:
+        outputs = args.output or []
+        _count("--input", len(inputs), [spec.name for spec in model.inputs])
+        if outputs:
+            _count("--output", len(outputs), [spec.name for spec in model.outputs])
+        began_s = time.perf_counter()
+        arrays = model.run(*inputs)
+        spent_s = time.perf_counter() - began_s
+        engine = str(model.engine)
+    for path, array in zip(outputs, arrays, strict=False):
+        _save(path, array)
+    print(f"{args.target.name}: {engine}, {seconds(spent_s)}", file=sys.stderr)
+    if args.json:
+        found = [{"dtype": str(array.dtype), "shape": array.shape} for array in arrays]
+        line = {"model": str(args.target), "engine": engine, "latency_ms": 1000 * spent_s, "outputs": found}
+        sys.stdout.buffer.write(msgspec.json.encode(line) + b"\n")
+    return 0
+
+
+def _count(option: str, given: int, names: list[str]) -> None:
+    if given != len(names):
+        raise UsageError(f"expected {option} {len(names)} times, for {', '.join(names)}; got {given}")
+
+
+def _save(path: Path, array: NDArray[Any]) -> None:
+    """Write beside the file, then rename: nobody ever reads half of it."""
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("wb") as file:
+            np.save(file, array, allow_pickle=False)
+        part.replace(path)
+    except PermissionError as fault:
+        raise AccessDeniedError(f"{path}: may not be written") from fault
+    except OSError as fault:
+        part.unlink(missing_ok=True)
+        raise TransferError(f"{path}: cannot be written: {fault.strerror}") from fault

@@ -1,0 +1,34 @@
+"""Cut a node's rows into calls that each stay below the work limit.
+
+Neither fuel nor epochs stop native code, so no kernel call may run longer than about a millisecond.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from edge_sdk import abi
+from edge_sdk.errors import ModelError
+
+#: Rows per slice are a multiple of this where possible: whole tiles for every kernel.
+ROW_STEP = 64
+
+
+def slice_rows(kernel: abi.Kernel, numbers: Mapping[str, float], node: str) -> list[tuple[int, int]]:
+    """Return the half-open row ranges of the calls, in order.
+
+    Raises:
+        ModelError: a single row is more work than one call may do.
+    """
+    rows, work = abi.rows(kernel, numbers), abi.row_work(kernel, numbers)
+    most = abi.MAX_WORK // work
+    if most < 1:
+        raise ModelError(
+            f"node {node!r}: one row of {kernel.name} is {work} units of work, a call may do {abi.MAX_WORK}",
+            hint="use a smaller layer",
+        )
+    count = -(-rows // most)
+    each = -(-rows // count)
+    if most >= ROW_STEP and count > 1:
+        each = min(abi.round_up(each, ROW_STEP), most // ROW_STEP * ROW_STEP)
+    return [(begin, min(begin + each, rows)) for begin in range(0, rows, each)]

@@ -1,0 +1,1 @@
+"""TensorFlow Lite (LiteRT) flatbuffers, schema version 3."""

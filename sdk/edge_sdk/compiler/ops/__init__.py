@@ -1,0 +1,48 @@
+"""The ops a graph may hold: one file each, one row each. A row brings a sample in tests/contract/test_ops.py."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from edge_sdk.compiler.graph import Node, Unknown
+from edge_sdk.compiler.ops.op import Op
+from edge_sdk.errors import ModelError
+from edge_sdk.registry import Registry
+
+OPS = Registry(
+    "op",
+    {
+        "add": "edge_sdk.compiler.ops.add:Add",
+        "average_pool": "edge_sdk.compiler.ops.average_pool:AveragePool",
+        "conv2d": "edge_sdk.compiler.ops.conv2d:Conv2D",
+        "depthwise_conv2d": "edge_sdk.compiler.ops.depthwise_conv2d:DepthwiseConv2D",
+        "dequantize": "edge_sdk.compiler.ops.dequantize:Dequantize",
+        "fully_connected": "edge_sdk.compiler.ops.fully_connected:FullyConnected",
+        "max_pool": "edge_sdk.compiler.ops.max_pool:MaxPool",
+        "mean": "edge_sdk.compiler.ops.mean:Mean",
+        "quantize": "edge_sdk.compiler.ops.quantize:Quantize",
+        "relu": "edge_sdk.compiler.ops.relu:Relu",
+        "relu6": "edge_sdk.compiler.ops.relu:Relu",
+        "relu_n1_to_1": "edge_sdk.compiler.ops.relu:Relu",
+        "requantize": "edge_sdk.compiler.ops.requantize:Requantize",
+        "reshape": "edge_sdk.compiler.ops.reshape:Reshape",
+        "softmax": "edge_sdk.compiler.ops.softmax:Softmax",
+    },
+)
+
+
+@cache
+def op_named(name: str) -> Op:
+    """Return the op behind a row of OPS."""
+    op: Op = OPS.load(name)()
+    return op
+
+
+def check_node(node: Node) -> None:
+    """Raise ModelError, with the reason alone, where a node cannot be converted."""
+    if isinstance(node.attributes, Unknown):
+        raise ModelError(node.attributes.reason)
+    op_named(node.op).check(node)
+
+
+__all__ = ["OPS", "check_node", "op_named"]

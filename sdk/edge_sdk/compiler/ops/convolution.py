@@ -1,0 +1,122 @@
+"""What conv2d and depthwise_conv2d share: attributes, checks and the fields of the descriptor.
+
+int8: out = clamp(MBQM(sum((x - zero_point) * w) + bias, multiplier[c], shift[c]) + output zero point), with
+multiplier and shift of  input scale * weight scale[c] / output scale  in float64
+(reference/integer_ops/conv.h, depthwise_conv.h). float32: out = clamp(sum(x * w) + bias).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_sdk.compiler.graph import Node, Value
+from edge_sdk.compiler.ops.fixed_point import float_range, quantize_multipliers, quantized_range
+from edge_sdk.compiler.ops.op import (
+    KernelCall,
+    contents,
+    kernel_dtype,
+    operands,
+    per_tensor,
+    require,
+    require_shape,
+    require_weights,
+    tensor,
+    weight_scales,
+)
+from edge_sdk.compiler.ops.window import Padding, Pair, height_width, output_size
+
+
+@dataclass(frozen=True)
+class ConvolutionAttributes:
+    """How the filter moves over the image; pairs are (vertical, horizontal)."""
+
+    stride: Pair
+    dilation: Pair = (1, 1)
+    padding: Padding = (0, 0, 0, 0)
+    activation: str = "none"
+
+
+def check_convolution(node: Node, filter_shape: Pair, channels: int, channel_axis: int) -> None:
+    """Check everything but how input and filter channels go together."""
+    attributes: ConvolutionAttributes = node.attributes
+    _, _, bias = operands(node, 2, 3)
+    image, weights = tensor(node, 0), tensor(node, 1)
+    dtype = kernel_dtype(image, node.output)
+    require_weights(weights, bias, channels, dtype)
+    height, width = output_size(
+        height_width(image.shape), filter_shape, attributes.stride, attributes.dilation, attributes.padding
+    )
+    require_shape(node.output, (image.shape[0], height, width, channels))
+    if dtype == "s8":
+        requantization(image, weights, node.output, channels, channel_axis)
+
+
+def require_images(image: Value, weights: Value) -> None:
+    """Both are 4-dimensional and not empty."""
+    require(len(image.shape) == 4, f"input of {len(image.shape)} dimensions, expected 4 (NHWC)")
+    require(len(weights.shape) == 4, f"weights of {len(weights.shape)} dimensions, expected 4")
+
+
+def requantization(
+    image: Value, weights: Value, output: Value, channels: int, channel_axis: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return (multiplier, shift) of every output channel."""
+    scales = weight_scales(weights, channels, channel_axis)
+    return quantize_multipliers(per_tensor(image).scale * scales / per_tensor(output).scale)
+
+
+def lower_convolution(node: Node, family: str, weights: NDArray[Any], filter_shape: Pair, axis: int) -> KernelCall:
+    """Return the call, given the weights in the kernel's layout; `axis`: the quantised dimension of the node's own."""
+    attributes: ConvolutionAttributes = node.attributes
+    image, output = tensor(node, 0), node.output
+    bias = node.inputs[2] if len(node.inputs) > 2 else None
+    batch, height, width, channels = output.shape
+    numbers: dict[str, int | float] = {
+        "batch": batch,
+        "input_h": image.shape[1],
+        "input_w": image.shape[2],
+        "input_c": image.shape[3],
+        "output_h": height,
+        "output_w": width,
+        "output_c": channels,
+        "filter_h": filter_shape[0],
+        "filter_w": filter_shape[1],
+        "stride_h": attributes.stride[0],
+        "stride_w": attributes.stride[1],
+        "dilation_h": attributes.dilation[0],
+        "dilation_w": attributes.dilation[1],
+        "pad_top": attributes.padding[0],
+        "pad_left": attributes.padding[1],
+    }
+    constants: dict[str, NDArray[Any]] = {"filter": weights}
+    if bias is not None:
+        constants["bias"] = contents(bias)
+    dtype = kernel_dtype(image, output)
+    if dtype == "s8":
+        quantization = per_tensor(output)
+        multiplier, shift = requantization(image, tensor(node, 1), output, channels, axis)
+        constants |= {"multiplier": multiplier, "shift": shift}
+        low, high = quantized_range(attributes.activation, quantization.scale, quantization.zero_point)
+        numbers |= {
+            "input_zero_point": per_tensor(image).zero_point,
+            "output_zero_point": quantization.zero_point,
+            "act_min": low,
+            "act_max": high,
+        }
+    else:
+        numbers["act_min"], numbers["act_max"] = float_range(attributes.activation)
+    taps = weights.size // channels
+    return KernelCall(
+        node=node.name,
+        op=node.op,
+        kernel=f"{family}_{dtype}",
+        numbers=numbers,
+        reads={"input": image},
+        writes={"output": output},
+        constants=constants,
+        macs=output.elements * taps,
+    )

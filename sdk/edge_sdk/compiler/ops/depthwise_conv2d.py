@@ -1,0 +1,40 @@
+"""depthwise_conv2d: inputs image [N, H, W, C], weights [1, H, W, O], optional bias [O]; O a multiple of C.
+
+Output channel o sees only input channel o / (O / C). With one input channel that is an ordinary convolution, and the
+faster conv2d kernel does it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edge_sdk.compiler.graph import Node
+from edge_sdk.compiler.ops.convolution import check_convolution, lower_convolution, require_images
+from edge_sdk.compiler.ops.op import KernelCall, Op, contents, operands, require, tensor
+
+
+class DepthwiseConv2D(Op):
+    """A convolution in which every output channel sees one input channel."""
+
+    fuses_activation = True
+
+    def check(self, node: Node) -> None:
+        operands(node, 2, 3)
+        image, weights = tensor(node, 0), tensor(node, 1)
+        require_images(image, weights)
+        one, height, width, channels = weights.shape
+        require(one == 1, f"weights {list(weights.shape)}, expected 1 in front")
+        require(
+            channels % image.shape[3] == 0,
+            f"{channels} channels out are no multiple of the {image.shape[3]} channels in",
+        )
+        check_convolution(node, (height, width), channels, channel_axis=3)
+
+    def lower(self, node: Node) -> KernelCall:
+        image, weights = tensor(node, 0), tensor(node, 1)
+        _, height, width, _ = weights.shape
+        if image.shape[3] == 1:
+            # [1, H, W, O] -> [O, H, W, 1]
+            turned = np.ascontiguousarray(np.transpose(contents(weights), (3, 1, 2, 0)))
+            return lower_convolution(node, "conv2d", turned, (height, width), axis=3)
+        return lower_convolution(node, "depthwise_conv2d", contents(weights)[0], (height, width), axis=3)

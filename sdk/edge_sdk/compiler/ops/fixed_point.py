@@ -1,0 +1,89 @@
+"""How a real factor becomes integers: TFLite's requantisation constants, exact to the bit.
+
+`multiplier * 2^(shift - 31)` approximates the factor; the kernels apply it with two roundings (MBQM in
+kernels/common/fixed_point.h). Scales are float32 in the model and are widened to float64 before any product.
+
+tensorflow/lite/kernels/internal/quantization_util.cc, QuantizeMultiplier; kernel_util.cc, activation ranges.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_sdk.compiler.ops.op import require
+
+INT8_MIN, INT8_MAX = -128, 127
+#: Name of a fused activation -> (least, greatest) real value.
+ACTIVATIONS: dict[str, tuple[float, float]] = {
+    "none": (-math.inf, math.inf),
+    "relu": (0.0, math.inf),
+    "relu6": (0.0, 6.0),
+    "relu_n1_to_1": (-1.0, 1.0),
+}
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+#: Largest left shift a kernel takes.
+MAX_SHIFT = 30
+
+
+def round_half_away(x: float) -> int:
+    """Return the nearest integer, halves away from zero: C's round()."""
+    return math.floor(x + 0.5) if x >= 0 else math.ceil(x - 0.5)
+
+
+def quantize_multipliers(real: NDArray[np.float64]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return (multiplier, shift) of each factor; factors are finite and not negative.
+
+    Raises:
+        ModelError: a factor is so large that it needs a left shift above 30.
+    """
+    fraction, shift = np.frexp(real)
+    multiplier = np.floor(fraction * 2.0**31 + 0.5).astype(np.int64)  # a product with a power of two is exact
+    carried = multiplier == 1 << 31
+    multiplier = np.where(carried, 1 << 30, multiplier)
+    shift = np.where(carried, shift + 1, shift)
+    vanishing = (shift < -31) | (multiplier == 0)
+    multiplier = np.where(vanishing, 0, multiplier)
+    shift = np.where(vanishing, 0, shift)
+    require(bool((shift <= MAX_SHIFT).all()), "the ratio of its scales is 2^30 or more")
+    return multiplier.astype(np.int32), shift.astype(np.int32)
+
+
+def quantize_multiplier(real: float) -> tuple[int, int]:
+    """Return (multiplier, shift) of one factor."""
+    multiplier, shift = quantize_multipliers(np.array([real], np.float64))
+    return int(multiplier[0]), int(shift[0])
+
+
+def mean_multiplier(real: float, count: int) -> tuple[int, int]:
+    """Return (multiplier, shift) of real / count, divided in integers as reference/reduce.h does."""
+    multiplier, shift = quantize_multiplier(real)
+    up = min(count.bit_length() - 1, 32, 31 + shift)
+    return (multiplier << up) // count, shift - up
+
+
+def quantized_range(activation: str, scale: float, zero_point: int) -> tuple[int, int]:
+    """Return (act_min, act_max) in int8 steps; the division is float32, as the reference's."""
+    low, high = ACTIVATIONS[activation]
+
+    def step(real: float) -> int:
+        return zero_point + round_half_away(float(np.float32(real) / np.float32(scale)))
+
+    act_min = INT8_MIN if math.isinf(low) else max(INT8_MIN, step(low))
+    act_max = INT8_MAX if math.isinf(high) else min(INT8_MAX, step(high))
+    return act_min, act_max
+
+
+def float_range(activation: str) -> tuple[float, float]:
+    """Return (act_min, act_max) of a float kernel; finite, as the reference's."""
+    low, high = ACTIVATIONS[activation]
+    return max(low, -FLOAT32_MAX), min(high, FLOAT32_MAX)
+
+
+def round_half_away_array(x: NDArray[Any]) -> NDArray[Any]:
+    """Return `round_half_away` of each element, still floating."""
+    rounded: NDArray[Any] = np.trunc(x + np.copysign(np.asarray(0.5, x.dtype), x))
+    return rounded

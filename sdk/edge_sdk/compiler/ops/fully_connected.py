@@ -1,0 +1,91 @@
+"""fully_connected: inputs x [.., K] (flattened to [M, K]), weights [N, K], optional bias [N].
+
+int8 requantises in float64, not in fixed point (reference/integer_ops/fully_connected.h since 2025):
+out = clamp(round_half_away(acc * (input scale * weight scale[n] / output scale)) + output zero point).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_sdk.compiler.graph import Node
+from edge_sdk.compiler.ops.fixed_point import float_range, quantized_range
+from edge_sdk.compiler.ops.op import (
+    KernelCall,
+    Op,
+    contents,
+    kernel_dtype,
+    operands,
+    per_tensor,
+    require,
+    require_weights,
+    tensor,
+    weight_scales,
+)
+
+
+@dataclass(frozen=True)
+class FullyConnectedAttributes:
+    """Attributes of fully_connected."""
+
+    activation: str = "none"
+
+
+class FullyConnected(Op):
+    """A product with a constant matrix."""
+
+    fuses_activation = True
+
+    def check(self, node: Node) -> None:
+        _, _, bias = operands(node, 2, 3)
+        x, weights, output = tensor(node, 0), tensor(node, 1), node.output
+        require(len(weights.shape) == 2, f"weights of {len(weights.shape)} dimensions, expected 2")
+        n, k = weights.shape
+        dtype = kernel_dtype(x, output)
+        require_weights(weights, bias, n, dtype)
+        require(x.elements % k == 0, f"input {list(x.shape)} cannot be read as rows of {k}")
+        require(
+            output.elements == x.elements // k * n and output.shape[-1:] == (n,),
+            f"output {list(output.shape)}, expected {x.elements // k} rows of {n}",
+        )
+        if dtype == "s8":
+            self._scales(node)
+
+    def lower(self, node: Node) -> KernelCall:
+        attributes: FullyConnectedAttributes = node.attributes
+        x, weights, output = tensor(node, 0), tensor(node, 1), node.output
+        bias = node.inputs[2] if len(node.inputs) > 2 else None
+        n, k = weights.shape
+        numbers: dict[str, int | float] = {"batch": x.elements // k, "input_c": k, "output_c": n}
+        constants: dict[str, NDArray[Any]] = {"filter": contents(weights)}
+        if bias is not None:
+            constants["bias"] = contents(bias)
+        dtype = kernel_dtype(x, output)
+        if dtype == "s8":
+            q = per_tensor(output)
+            constants["scale"] = self._scales(node)
+            numbers |= {"input_zero_point": per_tensor(x).zero_point, "output_zero_point": q.zero_point}
+            numbers["act_min"], numbers["act_max"] = quantized_range(attributes.activation, q.scale, q.zero_point)
+        else:
+            numbers["act_min"], numbers["act_max"] = float_range(attributes.activation)
+        return KernelCall(
+            node=node.name,
+            op=node.op,
+            kernel=f"fully_connected_{dtype}",
+            numbers=numbers,
+            reads={"input": x},
+            writes={"output": output},
+            constants=constants,
+            macs=x.elements * n,
+        )
+
+    def _scales(self, node: Node) -> NDArray[np.float64]:
+        weights = tensor(node, 1)
+        scales = weight_scales(weights, weights.shape[0], axis=0)
+        scales = per_tensor(tensor(node, 0)).scale * scales / per_tensor(node.output).scale
+        require(bool(np.isfinite(scales).all()), "the ratio of its scales is no finite number")
+        return scales

@@ -1,0 +1,169 @@
+"""What an op is: a check that speaks to people and a lowering that speaks to a kernel.
+
+    class Softmax(Op):
+        def check(self, node): ...             # raise ModelError where the node is not what the kernels can do
+        def lower(self, node): ...             # -> KernelCall: kernel, tensors, constants, numbers
+
+`check` runs on every node before anything else looks at it; `lower` may rely on it. Messages say what is wrong with
+the node; who calls adds which node it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_sdk.compiler.graph import Node, Quantization, Value
+from edge_sdk.errors import ModelError
+
+#: dtype of the activations -> ending of the kernel's name.
+KERNEL_DTYPES = {"int8": "s8", "float32": "f32"}
+
+
+@dataclass(eq=False)
+class KernelCall:
+    """One descriptor before it has addresses.
+
+    Attributes:
+        node: the graph node's name.
+        op: the graph node's op.
+        kernel: a name of `edge_sdk.abi.KERNELS`.
+        numbers: descriptor field -> value, for all but offsets, packed, scratch, node, begin and end.
+        reads: descriptor field -> tensor; a constant one is placed with the weights.
+        writes: descriptor field -> tensor.
+        constants: descriptor field -> array to be placed with the weights.
+        in_place: fields of `reads` whose memory the result may take.
+        macs: multiply-accumulates, for the report.
+    """
+
+    node: str
+    op: str
+    kernel: str
+    numbers: dict[str, int | float]
+    reads: dict[str, Value]
+    writes: dict[str, Value]
+    constants: dict[str, NDArray[Any]] = field(default_factory=dict)
+    in_place: tuple[str, ...] = ()
+    macs: int = 0
+
+
+class Op:
+    """Base of all ops.
+
+    Attributes:
+        is_alias: the output shows the input's bytes under another shape; there is no kernel.
+        fuses_activation: `node.attributes.activation` may take a following activation.
+    """
+
+    is_alias = False
+    fuses_activation = False
+
+    def check(self, node: Node) -> None:
+        """Raise ModelError where the node is not something `lower` can translate exactly."""
+        raise NotImplementedError
+
+    def lower(self, node: Node) -> KernelCall:
+        """Return the kernel call of a checked node."""
+        raise NotImplementedError
+
+    def fold(self, node: Node) -> NDArray[Any] | None:
+        """Return the output of a checked node whose inputs are all constant; None: leave it to the kernel."""
+        return None
+
+
+def require(condition: bool, reason: str) -> None:
+    """Raise ModelError(reason) unless the condition holds."""
+    if not condition:
+        raise ModelError(reason)
+
+
+def operands(node: Node, least: int, most: int | None = None) -> list[Value | None]:
+    """Return the inputs, padded with None to `most`; the first `least` are there, and there is one output."""
+    most = least if most is None else most
+    require(len(node.outputs) == 1, f"has {len(node.outputs)} outputs, expected 1")
+    require(least <= len(node.inputs) <= most, f"has {len(node.inputs)} inputs, expected {least} to {most}")
+    require(all(value is not None for value in node.inputs[:least]), "a required input is missing")
+    return node.inputs + [None] * (most - len(node.inputs))
+
+
+def tensor(node: Node, index: int = 0) -> Value:
+    """Return input `index`, which the node's check has found to be there."""
+    value = node.inputs[index]
+    if value is None:
+        raise ValueError(f"node {node.name!r} has no input {index}")
+    return value
+
+
+def kernel_dtype(*values: Value) -> str:
+    """Return "s8" or "f32" for activations that are all int8 or all float32."""
+    dtypes = sorted({value.dtype for value in values})
+    if "uint8" in dtypes:
+        raise ModelError("uint8 tensors (only int8 and float32 in this version; uint8 at a model's borders is fine)")
+    require(len(dtypes) == 1 and dtypes[0] in KERNEL_DTYPES, f"{' and '.join(dtypes)} tensors")
+    return KERNEL_DTYPES[dtypes[0]]
+
+
+def per_tensor(value: Value) -> Quantization:
+    """Return the quantisation of an activation: one positive scale, a zero point that the dtype can hold."""
+    q = value.quantization
+    if q is None or q.scales.size == 0:
+        raise ModelError(f"tensor {value.name!r} is {value.dtype} but has no scale")
+    require(q.is_per_tensor, f"tensor {value.name!r} has {q.scales.size} scales, expected 1")
+    require(bool(np.isfinite(q.scales[0])) and q.scale > 0, f"tensor {value.name!r} has scale {q.scale}")
+    low, high = (0, 255) if value.dtype == "uint8" else (-128, 127)
+    require(
+        low <= q.zero_point <= high, f"tensor {value.name!r} has zero point {q.zero_point}, expected {low} to {high}"
+    )
+    return q
+
+
+def weight_scales(value: Value, channels: int, axis: int) -> NDArray[np.float64]:
+    """Return one scale per output channel of int8 weights whose zero points are all 0."""
+    q = value.quantization
+    if q is None or q.scales.size == 0:
+        raise ModelError(f"weights {value.name!r} are int8 but have no scale")
+    require(bool((q.zero_points == 0).all()), "int8 weights with a zero point other than 0")
+    require(bool((np.isfinite(q.scales) & (q.scales >= 0)).all()), f"a scale of weights {value.name!r} is no number")
+    if q.is_per_tensor:
+        return np.full(channels, q.scale, np.float64)
+    require(q.axis == axis, f"weights quantised along dimension {q.axis}, expected {axis}")
+    require(q.scales.size == channels, f"{q.scales.size} weight scales for {channels} channels")
+    return q.scales.astype(np.float64)
+
+
+def require_weights(weights: Value, bias: Value | None, channels: int, dtype: str) -> None:
+    """Check dtypes and shapes of constant weights and bias for activations of "s8" or "f32"."""
+    name = {"s8": "int8", "f32": "float32"}[dtype]
+    require(weights.is_constant, "weights that are not constant")
+    require(weights.dtype == name, f"{name} activations with {weights.dtype} weights (hybrid or dynamic-range model)")
+    if bias is None:
+        return
+    expected = {"s8": "int32", "f32": "float32"}[dtype]
+    require(bias.is_constant, "a bias that is not constant")
+    require(bias.dtype == expected, f"{bias.dtype} bias, expected {expected}")
+    require(bias.elements == channels, f"bias of {bias.elements} elements, expected {channels}")
+
+
+def require_shape(value: Value, expected: tuple[int, ...]) -> None:
+    """Raise ModelError unless the output has the shape that the attributes give."""
+    require(
+        value.shape == expected,
+        f"output {value.name!r} is {list(value.shape)}, but its inputs and attributes give {list(expected)}",
+    )
+
+
+def require_same_quantization(first: Value, second: Value) -> None:
+    """Check that an op that only moves or compares steps has the same step on both sides."""
+    a, b = per_tensor(first), per_tensor(second)
+    same = abs(a.scale - b.scale) <= 1e-6 * max(a.scale, b.scale) and a.zero_point == b.zero_point
+    require(same, "input and output are quantised differently")
+
+
+def contents(value: Value) -> NDArray[Any]:
+    """Return the array of a constant."""
+    if value.data is None:
+        raise ValueError(f"value {value.name!r} is not constant")
+    return value.data

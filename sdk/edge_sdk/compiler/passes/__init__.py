@@ -1,0 +1,31 @@
+"""Graph -> graph, in this order; each changes the graph in place. Then calls are made and their memory is planned."""
+
+from __future__ import annotations
+
+from edge_sdk.compiler.graph import Graph
+from edge_sdk.compiler.passes.alias_reshapes import alias_reshapes
+from edge_sdk.compiler.passes.check_nodes import check_nodes
+from edge_sdk.compiler.passes.drop_dead_nodes import drop_dead_nodes
+from edge_sdk.compiler.passes.fold_constants import fold_constants
+from edge_sdk.compiler.passes.fuse_activations import fuse_activations
+
+PASSES = (
+    drop_dead_nodes,
+    fold_constants,
+    check_nodes,
+    fuse_activations,
+    alias_reshapes,
+)
+
+
+def run_passes(graph: Graph) -> None:
+    """Run all passes.
+
+    Raises:
+        ModelError: the model cannot be converted; the message lists every node that stands in the way.
+    """
+    for graph_pass in PASSES:
+        graph_pass(graph)
+
+
+__all__ = ["PASSES", "run_passes"]

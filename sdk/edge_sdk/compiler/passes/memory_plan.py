@@ -1,0 +1,97 @@
+"""Where each tensor lies in the arena: two that are alive at the same call never share a byte.
+
+Greedy by size: the largest tensor first, each at the lowest gap between the placed ones whose lives overlap its own.
+A kernel that works in place gives its output the place of an input that dies there. Inputs and outputs of the model
+are not planned here: they have places of their own, so a caller's data stays readable after a run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_sdk.abi import round_up
+from edge_sdk.compiler.graph import Graph, Value
+from edge_sdk.compiler.ops.op import KernelCall
+
+#: A cache line, and the widest vector register.
+ALIGN = 64
+
+
+@dataclass
+class Slot:
+    """Bytes that one tensor, or several one after the other, occupy during calls first .. last."""
+
+    size_bytes: int
+    first: int
+    last: int
+    offset: int = 0
+
+    def lives_with(self, other: Slot) -> bool:
+        """Return whether both are alive during some call."""
+        return self.first <= other.last and other.first <= self.last
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """The result.
+
+    Attributes:
+        slots: storage value -> its slot; values that share memory in place share the slot object.
+        arena_bytes: the arena's size.
+    """
+
+    slots: dict[Value, Slot]
+    arena_bytes: int
+
+    def offset(self, value: Value) -> int:
+        """Return a planned value's offset in the arena."""
+        return self.slots[value.storage].offset
+
+
+def plan_memory(graph: Graph, calls: list[KernelCall]) -> MemoryPlan:
+    """Plan every tensor that the calls compute, except the graph's outputs."""
+    slots = _lives(graph, calls)
+    distinct = {id(slot): slot for slot in slots.values()}
+    placed: list[Slot] = []
+    for slot in sorted(distinct.values(), key=lambda slot: (-slot.size_bytes, slot.first)):
+        slot.offset = _lowest_gap(slot, placed)
+        placed.append(slot)
+    end = max((slot.offset + slot.size_bytes for slot in placed), default=0)
+    return MemoryPlan(slots, round_up(end, ALIGN))
+
+
+def _lives(graph: Graph, calls: list[KernelCall]) -> dict[Value, Slot]:
+    fixed = {value.storage for value in graph.inputs + graph.outputs}
+    last_use = {value.storage: index for index, call in enumerate(calls) for value in call.reads.values()}
+    slots: dict[Value, Slot] = {}
+    for index, call in enumerate(calls):
+        for output in call.writes.values():
+            if output.storage in fixed:
+                continue
+            size, last = output.storage.size_bytes, last_use.get(output.storage, index)
+            slot = _slot_in_place(call, index, size, slots, last_use)
+            if slot is None:
+                slot = Slot(size, index, last)
+            slot.last = max(slot.last, last)
+            slots[output.storage] = slot
+    return slots
+
+
+def _slot_in_place(
+    call: KernelCall, index: int, size: int, slots: dict[Value, Slot], last_use: dict[Value, int]
+) -> Slot | None:
+    for field in call.in_place:
+        source = call.reads[field].storage
+        slot = slots.get(source)
+        if slot is not None and slot.last == index == last_use[source] and slot.size_bytes == size:
+            return slot
+    return None
+
+
+def _lowest_gap(slot: Slot, placed: list[Slot]) -> int:
+    offset = 0
+    for other in sorted((other for other in placed if other.lives_with(slot)), key=lambda other: other.offset):
+        if offset + slot.size_bytes <= other.offset:
+            break
+        offset = max(offset, round_up(other.offset + other.size_bytes, ALIGN))
+    return offset

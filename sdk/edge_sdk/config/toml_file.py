@@ -1,0 +1,101 @@
+"""Reading one TOML file: bounded size, syntax errors with line and column, `${env:NAME}` filled in.
+
+Only `${env:NAME}` is known: no defaults, no nesting, no commands. A text that came from the environment is marked, so
+that keys for secrets can refuse literal ones.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from edge_sdk.config.where import Where
+from edge_sdk.errors import AccessDeniedError, ConfigError, TargetNotFoundError
+
+tomllib: Any = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+MAX_FILE_BYTES = 1 << 20
+_PLACEHOLDER = re.compile(r"\$\{([^}]*)\}?")
+_NAME = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)")
+
+
+class FromEnvironment(str):
+    """A text that contains the value of an environment variable."""
+
+    __slots__ = ()
+
+
+def read_toml(path: Path, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return the file's table.
+
+    Args:
+        environment: for `${env:NAME}`; default the process's own.
+
+    Raises:
+        TargetNotFoundError: no such file.
+        AccessDeniedError: it may not be read.
+        ConfigError: too large, not UTF-8, not TOML, a number that is not finite, a variable that is not set.
+    """
+    text = _read_text(path)
+    try:
+        table: dict[str, Any] = tomllib.loads(text)
+    except RecursionError:
+        raise ConfigError(f"{path}: tables or arrays are nested too deeply") from None
+    except ValueError as syntax:  # TOMLDecodeError, and integers too long for Python
+        raise ConfigError(f"{path}: not valid TOML: {syntax}") from syntax
+    variables = os.environ if environment is None else environment
+    return {key: _expand(value, Where(path, key), variables) for key, value in table.items()}
+
+
+def _read_text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        raise TargetNotFoundError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise TargetNotFoundError(f"{path}: is a folder, expected a TOML file") from None
+    except PermissionError:
+        raise AccessDeniedError(f"{path}: may not be read", hint=f"chmod u+r {path}") from None
+    except (OSError, ValueError) as fault:
+        raise TargetNotFoundError(f"{path}: cannot be read: {fault}") from fault
+    if len(data) > MAX_FILE_BYTES:
+        raise ConfigError(f"{path}: larger than {MAX_FILE_BYTES >> 20} MiB; is this a TOML file?")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as fault:
+        line = data.count(b"\n", 0, fault.start) + 1
+        raise ConfigError(f"{path}: not UTF-8 at line {line}; is this a TOML file?") from None
+
+
+def _expand(value: Any, where: Where, variables: Mapping[str, str]) -> Any:
+    match value:
+        case str():
+            return _expand_text(value, where, variables)
+        case float() if not math.isfinite(value):
+            raise where.error(f"expected a finite number, got {value}")
+        case dict():
+            return {key: _expand(inner, where.at(key), variables) for key, inner in value.items()}
+        case list():
+            return [_expand(inner, where.at(index), variables) for index, inner in enumerate(value)]
+    return value
+
+
+def _expand_text(text: str, where: Where, variables: Mapping[str, str]) -> str:
+    if "${" not in text:
+        return text
+
+    def fill(match: re.Match[str]) -> str:
+        name = _NAME.fullmatch(match[1])
+        if name is None or not match[0].endswith("}"):
+            raise where.error(f"expected ${{env:NAME}}, got {match[0]!r}")
+        if name[1] not in variables:
+            raise where.error(f"the environment variable {name[1]} is not set", hint=f"export {name[1]}=...")
+        return variables[name[1]]
+
+    return FromEnvironment(_PLACEHOLDER.sub(fill, text))

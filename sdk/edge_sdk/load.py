@@ -1,0 +1,151 @@
+"""The public door: a model file becomes a session.
+
+    model = edge_sdk.load("kws.tflite", engine="auto")
+    (scores,) = model.run(x)
+
+`.wasm` modules are run as they are; `.tflite` files are converted in memory, and the result is kept in the cache. Here
+the compiler and the runtime meet; neither knows the other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import sys
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from edge_sdk.errors import AccessDeniedError, MissingExtraError, ModelError, TargetNotFoundError, TransferError
+from edge_sdk.runtime.cache import FileCache, cache_folder
+from edge_sdk.runtime.session import Session, open_session
+
+log = logging.getLogger(__name__)
+
+__all__ = ["load", "read_model"]
+
+MAX_FILE_BYTES = 1 << 30
+SUFFIXES = (".tflite", ".wasm")
+
+
+def load(
+    path: str | os.PathLike[str],
+    engine: str = "auto",
+    threads: int = 1,
+    *,
+    deadline_s: float = 10.0,
+    memory_mib: float = 256,
+    safe_traps: bool = False,
+) -> Session:
+    """Load a model.
+
+    Args:
+        path: a `.tflite` file, or a `.wasm` made by `edge-sdk convert`.
+        engine: "auto" (native kernels where they work, else the sandbox, with a warning), "host" or "sandbox".
+        threads: most threads to compute with, 1 or more. Kernels compute on the caller's thread in this version;
+            `model.engine.threads` says how many are used.
+        deadline_s: seconds one `run` may take; prepared weights get 30 s at least.
+        memory_mib: most memory the model may use, in MiB: its linear memory plus the host's packed weights.
+        safe_traps: test bounds explicitly instead of catching signals: 4 to 14 % slower, and safe where another part
+            of the process takes the signals (faulthandler enabled after the first load is seen by itself).
+
+    Raises:
+        TargetNotFoundError: no such file.
+        ModelError: damaged, unsupported, or no model.
+        SandboxError: the module breaks a rule of the sandbox.
+        UsageError: an argument is out of range.
+        UnsupportedPlatformError: this machine cannot run what was asked.
+    """
+    return open_session(
+        read_model(path),
+        engine=engine,
+        threads=threads,
+        deadline_s=deadline_s,
+        memory_mib=memory_mib,
+        safe_traps=safe_traps,
+    )
+
+
+def read_model(path: str | os.PathLike[str]) -> bytes:
+    """Return the Wasm module of a model file, converted if need be. Raises as `load` does."""
+    file = Path(path)
+    suffix = file.suffix.lower()
+    data = _read(file)
+    if suffix not in SUFFIXES:
+        raise ModelError(
+            f"{file}: the suffix {suffix or '(none)'} is unknown, expected one of {', '.join(SUFFIXES)}",
+            hint="export the model as .tflite, or convert it with `edge-sdk convert`",
+        )
+    return data if suffix == ".wasm" else _converted(file, data)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        size = file.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise ModelError(f"{file}: {size} bytes, at most {MAX_FILE_BYTES} are read")
+        return file.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise TargetNotFoundError(f"{file}: there is no such file", hint="check the path of the model") from None
+    except IsADirectoryError:
+        raise TargetNotFoundError(f"{file}: is a folder, expected a model file") from None
+    except PermissionError as error:
+        raise AccessDeniedError(f"{file}: {error.strerror}", hint=f"chmod +r {file}") from None
+    except OSError as error:
+        raise TransferError(f"{file}: {error.strerror}") from error
+
+
+def _converted(file: Path, data: bytes) -> bytes:
+    """Return the module for the source model in `data`, from the cache if it is there."""
+    folder = cache_folder()
+    if folder is None:
+        return _convert(file, data)
+    cache = FileCache(folder)
+    key = hashlib.sha256(hashlib.sha256(data).digest() + file.stem.encode() + _compiler_identity()).hexdigest()
+    found = cache.get(key, ".wasm")
+    try:
+        if found is not None:
+            return found.read_bytes()
+    except OSError as error:  # removed by another process in between
+        log.info("%s: %s", found, error)
+    module = _convert(file, data)
+    try:
+        cache.put(key, ".wasm", module)
+    except OSError as error:
+        log.warning("the converted model is not cached: %s", error)
+    return module
+
+
+def _convert(file: Path, data: bytes) -> bytes:
+    try:
+        from edge_sdk.compiler.convert import convert
+    except ModuleNotFoundError as missing:
+        raise MissingExtraError(
+            f"{file}: this installation has no converter ({missing.name} is missing)",
+            hint="convert the model elsewhere with `edge-sdk convert` and load the .wasm",
+        ) from None
+    return bytes(convert(data, name=file.stem).module)
+
+
+def _compiler_identity() -> bytes:
+    """Return a hash that changes when a conversion could give another result: the compiler's files and the ABI."""
+    digest = hashlib.sha256((files("edge_sdk") / "abi.json").read_bytes())
+    spec = find_spec("edge_sdk.compiler")
+    for root in (spec.submodule_search_locations or ()) if spec is not None else ():
+        for source in sorted(Path(root).rglob("*.py")):
+            status = source.stat()
+            digest.update(f"{source.name} {status.st_size} {status.st_mtime_ns}\n".encode())
+    return digest.digest()
+
+
+class _CallableModule(ModuleType):
+    """`import edge_sdk.load` puts this module where the package promises the function: both can be called."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Session:
+        return load(*args, **kwargs)
+
+
+sys.modules[__name__].__class__ = _CallableModule

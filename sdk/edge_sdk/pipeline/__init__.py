@@ -1,0 +1,11 @@
+"""A pipeline runs: sources to steps to sinks, as one TOML file says.
+
+with build(Path("pipeline.toml")) as pipeline:
+    summary = Runner(pipeline, [MyObserver()]).run(duration_s=60)
+"""
+
+from edge_sdk.pipeline.build import Pipeline, build
+from edge_sdk.pipeline.runner import Observer, Runner, Summary
+from edge_sdk.pipeline.stats import Snapshot
+
+__all__ = ["Observer", "Pipeline", "Runner", "Snapshot", "Summary", "build"]

@@ -1,0 +1,210 @@
+"""A pipeline file becomes objects that fit together: options decoded, models loaded, shapes checked, nothing opened.
+
+Every mistake that can be seen before the first sample is found here, with the file and the key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import msgspec
+from numpy.typing import NDArray
+
+from edge_sdk.config import decode
+from edge_sdk.config.pipeline import Part, PipelineFile, read_pipeline
+from edge_sdk.dsp.base import Step
+from edge_sdk.errors import ConfigError
+from edge_sdk.pipeline.model_step import LoadModel, ModelStep
+from edge_sdk.pipeline.steps import NEED_KERNELS, STEPS
+from edge_sdk.publish import SINKS
+from edge_sdk.publish.base import Sink
+from edge_sdk.reading import StreamSpec
+from edge_sdk.registry import Registry
+from edge_sdk.sensors import SENSORS
+from edge_sdk.sensors.base import Source
+
+
+class KernelTool:
+    """The runtime's kernel caller, made when a step needs it: importing the runtime costs time that others save."""
+
+    def __init__(self, provider: str = "auto") -> None:
+        self._provider = provider
+        self._caller: Any = None
+
+    def ready(self) -> None:
+        """Make the caller now."""
+        if self._caller is None:
+            from edge_sdk.runtime.kernel_call import KernelCaller
+
+            self._caller = KernelCaller(provider=self._provider)
+
+    def call(
+        self,
+        kernel: str,
+        inputs: Mapping[str, NDArray[Any]],
+        outputs: Mapping[str, tuple[tuple[int, ...], str]],
+        **fields: float,
+    ) -> Mapping[str, NDArray[Any]]:
+        self.ready()
+        found: Mapping[str, NDArray[Any]] = self._caller.call(kernel, inputs=inputs, outputs=outputs, **fields)
+        return found
+
+    def close(self) -> None:
+        caller, self._caller = self._caller, None
+        if caller is not None:
+            caller.close()
+
+
+@dataclass(frozen=True)
+class Node:
+    """One step in its place.
+
+    Attributes:
+        source: the source at the head of its branch.
+        model: the nearest model at or before it, None when there is none.
+    """
+
+    id: str
+    kind: str
+    input: str
+    step: Step
+    source: str
+    model: ModelStep | None
+
+
+@dataclass(frozen=True)
+class Outlet:
+    """One sink in its place; `id` is for people."""
+
+    id: str
+    kind: str
+    input: str
+    sink: Sink
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A pipeline that is ready to run. `close` frees models and kernels; `with` does it."""
+
+    file: Path
+    name: str
+    device: str
+    sources: Mapping[str, Source]
+    nodes: tuple[Node, ...]
+    outlets: tuple[Outlet, ...]
+    _resources: ExitStack = field(default_factory=ExitStack)
+
+    @property
+    def result_nodes(self) -> frozenset[str]:
+        """The steps whose frames are results: those that a sink listens to, and those that nobody listens to."""
+        heard = {node.input for node in self.nodes}
+        return frozenset(
+            {outlet.input for outlet in self.outlets} | {node.id for node in self.nodes if node.id not in heard}
+        )
+
+    @property
+    def engines(self) -> dict[str, str]:
+        """Step id -> engine, for the steps that are models."""
+        return {node.id: node.step.engine for node in self.nodes if isinstance(node.step, ModelStep)}
+
+    def close(self) -> None:
+        self._resources.close()
+
+    def __enter__(self) -> Pipeline:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def build(path: Path, *, engine: str | None = None, load: LoadModel | None = None) -> Pipeline:
+    """Read a pipeline file and build it.
+
+    Args:
+        engine: overrides the engine of every model; default as the file says.
+        load: opens models; default `edge_sdk.load`.
+
+    Raises:
+        ConfigError: the message starts with the file and the key.
+        EdgeError: a model, file or password that is not there or not usable.
+    """
+    return _Builder(read_pipeline(path), engine, load or _load()).pipeline()
+
+
+def _load() -> LoadModel:
+    def load(
+        path: Path, engine: str = "auto", threads: int = 1, *, deadline_s: float = 10.0, memory_mib: int = 256
+    ) -> Any:
+        from edge_sdk import load as load_model
+
+        return load_model(path, engine=engine, threads=threads, deadline_s=deadline_s, memory_mib=memory_mib)
+
+    return load
+
+
+class _Builder:
+    def __init__(self, file: PipelineFile, engine: str | None, load: LoadModel) -> None:
+        self._file = file
+        self._engine = engine
+        self._load = load
+        self._kernels = KernelTool(engine or "auto")
+        self._specs: dict[str, StreamSpec] = {}
+        self._nodes: dict[str, Node] = {}
+
+    def pipeline(self) -> Pipeline:
+        with ExitStack() as resources:
+            resources.callback(self._kernels.close)
+            sources = {part.id: self._source(part) for part in self._file.sources}
+            for part in self._file.steps:
+                node = self._node(part)
+                self._nodes[part.id] = node
+                if isinstance(node.step, ModelStep):
+                    resources.callback(node.step.close)
+            if any(node.kind in NEED_KERNELS for node in self._nodes.values()):
+                self._kernels.ready()
+            outlets = tuple(self._outlet(part) for part in self._file.sinks)
+            nodes = tuple(self._nodes.values())
+            file = self._file
+            return Pipeline(file.file, file.name, file.device, sources, nodes, outlets, resources.pop_all())
+        raise AssertionError("unreachable")
+
+    def _source(self, part: Part) -> Source:
+        kind = _row(SENSORS, part, "type")
+        source: Source = kind(decode(dict(part.options), kind.Options, part.where), part.where, part.id)
+        self._specs[part.id] = source.output
+        return source
+
+    def _node(self, part: Part) -> Node:
+        kind = _row(STEPS, part, "use")
+        options = decode(dict(part.options), kind.Options, part.where)
+        spec = self._specs[part.input]
+        before = self._nodes.get(part.input)
+        if kind is ModelStep:
+            if self._engine is not None:
+                options = msgspec.structs.replace(options, engine=self._engine)
+            step: Step = ModelStep(options, part.where, spec, self._load)
+        else:
+            step = kind(options, part.where, spec, self._kernels)
+        self._specs[part.id] = step.output
+        model = step if isinstance(step, ModelStep) else before.model if before else None
+        return Node(part.id, part.kind, part.input, step, before.source if before else part.input, model)
+
+    def _outlet(self, part: Part) -> Outlet:
+        kind = _row(SINKS, part, "type")
+        options = decode(dict(part.options), kind.Options, part.where)
+        return Outlet(part.id, part.kind, part.input, kind(options, part.where, self._file.name, self._file.device))
+
+
+def _row(table: Registry, part: Part, key: str) -> Any:
+    """Return the class of a part."""
+    try:
+        return table.load(part.kind)
+    except ConfigError as fault:
+        raise part.where.at(key).error(fault.message, hint=fault.hint) from None

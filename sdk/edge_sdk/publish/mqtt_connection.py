@@ -1,0 +1,218 @@
+"""One connection to an MQTT broker, from CONNECT to its end, driven by the one thread that owns it.
+
+paho's own network thread is not used: its callbacks run under its locks, and what a damaged packet makes it raise would
+end up as a traceback on that thread. Here the owner calls `wait`, which polls the socket, lets paho read and write, and
+returns what happened. A connection is used once; nothing of an old session can leak into the next.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+
+from edge_sdk.publish.mqtt_settings import Settings
+
+V5, V311 = MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311
+VERSION_NAMES = {V5: "MQTT 5", V311: "MQTT 3.1.1"}
+#: CONNACK codes (MQTT 5, section 3.2.2.2); paho translates those of 3.1.1.
+UNSUPPORTED_VERSION = 0x84
+REFUSED_CREDENTIALS = (0x86, 0x87)
+#: Messages sent but not yet confirmed; fewer where the broker's Receive Maximum is lower.
+WINDOW = 20
+#: How often keep-alive is looked at.
+MISC_S = 1.0
+
+
+@dataclass(frozen=True)
+class Connected:
+    """CONNACK came; `code` below 0x80 is success. `window`: messages the broker takes unconfirmed."""
+
+    code: int
+    reason: str
+    window: int
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """PUBACK came; a `code` of 0x80 or more means that the broker refused the message."""
+
+    mid: int
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Lost:
+    """The connection is over."""
+
+    reason: str
+
+
+Event = Connected | Confirmed | Lost
+
+
+class Doorbell:
+    """Wakes a thread that waits for a socket. Ringing twice is like ringing once; any thread may ring."""
+
+    def __init__(self) -> None:
+        self._inside, self._button = socket.socketpair()
+        self._inside.setblocking(False)
+        self._button.setblocking(False)
+
+    def fileno(self) -> int:
+        return self._inside.fileno()
+
+    def ring(self) -> None:
+        with suppress(OSError):  # full: it rings already; closed: nobody listens any more
+            self._button.send(b"!")
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait for a ring, and silence the bell."""
+        poll = select.poll()
+        poll.register(self._inside, select.POLLIN)
+        poll.poll(1000 * max(0.0, timeout_s))
+        self.silence()
+
+    def silence(self) -> None:
+        with suppress(OSError):
+            self._inside.recv(4096)
+
+    def close(self) -> None:
+        self._inside.close()
+        self._button.close()
+
+
+class Connection:
+    """One paho client and its socket.
+
+    Args:
+        version: V5 or V311.
+        doorbell: ends `wait` early.
+    """
+
+    def __init__(self, settings: Settings, version: MQTTProtocolVersion, keepalive_s: int, doorbell: Doorbell) -> None:
+        self.version = version
+        self._settings = settings
+        self._keepalive_s = keepalive_s
+        self._doorbell = doorbell
+        self._events: list[Event] = []
+        self._misc_at_s = 0.0
+        self._client = paho.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=settings.client_id,
+            clean_session=None if version == V5 else True,
+            protocol=version,
+            reconnect_on_failure=False,
+        )
+        self._client.will_set(settings.status_topic, b"offline", qos=1, retain=True)
+        if settings.username is not None:
+            self._client.username_pw_set(settings.username, settings.password.reveal() if settings.password else None)
+        if settings.tls is not None:
+            self._client.tls_set_context(settings.tls)
+        self._client.on_connect = self._on_connect
+        self._client.on_publish = self._on_publish
+        self._client.on_disconnect = self._on_disconnect
+
+    def open(self, timeout_s: float) -> str:
+        """Connect the socket and send CONNECT; return "" or why that failed. CONNACK comes from `wait`."""
+        self._client.connect_timeout = timeout_s
+        clean_start: Any = True if self.version == V5 else paho.MQTT_CLEAN_START_FIRST_ONLY
+        try:
+            self._client.connect(self._settings.host, self._settings.port, self._keepalive_s, clean_start=clean_start)
+        except (OSError, ValueError) as fault:
+            return _why(fault)
+        return ""
+
+    def publish(self, topic: str, data: bytes, *, retain: bool = False) -> int:
+        """Send with QoS 1; return the message id that Confirmed will carry."""
+        return self._client.publish(topic, data, qos=1, retain=retain).mid
+
+    def wait(self, timeout_s: float) -> list[Event]:
+        """Let the network work until something happens, the bell rings or the time is over; return what happened."""
+        until_s = time.monotonic() + timeout_s
+        while not self._events:
+            left_s = until_s - time.monotonic()
+            rung = self._turn(min(max(0.0, left_s), MISC_S))
+            if rung or left_s <= 0:
+                break
+        events, self._events = self._events, []
+        return events
+
+    def close(self) -> None:
+        """Say goodbye, so that the broker does not send the will, and close the socket."""
+        with suppress(Exception):  # the peer may have left a half-understood state; the socket is closed either way
+            self._client.disconnect()
+            while self._client.want_write() and not self._client.loop_write():
+                pass
+        wire = self._client.socket()
+        if wire is not None:
+            with suppress(OSError):
+                wire.close()
+
+    def _turn(self, timeout_s: float) -> bool:
+        """Poll once and serve the socket; return whether the bell rang."""
+        wire = self._client.socket()
+        if wire is None:
+            self._lost("the connection is closed")
+            return False
+        poll = select.poll()
+        poll.register(wire, select.POLLIN | (select.POLLOUT if self._client.want_write() else 0))
+        poll.register(self._doorbell, select.POLLIN)
+        buffered = isinstance(wire, ssl.SSLSocket) and wire.pending() > 0
+        ready = dict(poll.poll(0 if buffered else 1000 * timeout_s))
+        rung = self._doorbell.fileno() in ready
+        if rung:
+            self._doorbell.silence()
+        try:
+            self._serve(ready.get(wire.fileno(), 0), buffered=buffered)
+        except Exception as fault:  # paho trips in many ways over a peer that does not speak MQTT
+            self._lost(f"not understood: {type(fault).__name__}")
+        return rung
+
+    def _serve(self, ready: int, *, buffered: bool) -> None:
+        code = MQTTErrorCode.MQTT_ERR_SUCCESS
+        if buffered or ready & ~select.POLLOUT:
+            code = self._client.loop_read()
+        if not code and ready & select.POLLOUT:
+            code = self._client.loop_write()
+        if not code and time.monotonic() >= self._misc_at_s:
+            self._misc_at_s = time.monotonic() + MISC_S
+            code = self._client.loop_misc()
+        if code:
+            self._lost(paho.error_string(code))
+
+    def _lost(self, reason: str) -> None:
+        if not any(isinstance(event, Lost) for event in self._events):
+            self._events.append(Lost(reason))
+
+    def _on_connect(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
+        window = min(WINDOW, int(getattr(properties, "ReceiveMaximum", WINDOW)))
+        self._events.append(Connected(int(reason.value), str(reason), window))
+
+    def _on_publish(self, client: Any, userdata: Any, mid: int, reason: Any, properties: Any) -> None:
+        self._events.append(Confirmed(mid, int(reason.value), str(reason)))
+
+    def _on_disconnect(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
+        self._lost(str(reason))
+
+
+def _why(fault: Exception) -> str:
+    if isinstance(fault, ssl.SSLCertVerificationError):
+        return f"the broker's certificate is not trusted: {fault.verify_message or fault.reason}"
+    if isinstance(fault, ssl.SSLError):
+        return f"TLS failed: {fault.reason or fault}"
+    if isinstance(fault, socket.gaierror):
+        return "the host name is not known"
+    if isinstance(fault, ConnectionRefusedError):
+        return "nobody listens there"
+    if isinstance(fault, TimeoutError):
+        return "no answer in time"
+    return str(fault) or type(fault).__name__

@@ -1,0 +1,141 @@
+"""Which provider of kernels a model gets, and why.
+
+auto      host where the native library proves itself, else sandbox, said loudly once
+host      native kernels or a refusal
+sandbox   Wasm kernels
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from functools import lru_cache
+
+from edge_sdk.abi import ISAS
+from edge_sdk.errors import UnsupportedPlatformError, UsageError
+from edge_sdk.registry import nearest
+from edge_sdk.runtime.cache import compiled
+from edge_sdk.runtime.engine import host_spec, sandbox_spec
+from edge_sdk.runtime.instance import Plan
+from edge_sdk.runtime.module import ModelModule
+from edge_sdk.runtime.native import Library, NativeUnavailableError, load_library
+from edge_sdk.runtime.sandbox import kernels_for
+from edge_sdk.runtime.self_test import prove
+
+log = logging.getLogger("edge_sdk")
+
+ENGINES = ("auto", "host", "sandbox")
+OTHER_RUNTIMES = ("litert", "onnxruntime", "tflite_runtime")
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """What runs a model.
+
+    Attributes:
+        name: "host" or "sandbox".
+        isa: the instruction set of the kernels, a name of kernels/abi/isa.def.
+        reason: why this one.
+        threads: how many threads compute: always 1 in this version, on the caller's thread.
+    """
+
+    name: str
+    isa: str
+    reason: str
+    threads: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.isa})"
+
+
+@dataclass(frozen=True)
+class NativeStatus:
+    """What the native library is good for here.
+
+    Attributes:
+        library: proved by the self-test; None when it must not be used.
+        reason: why host kernels cannot be used; empty when they can.
+        self_test: "passed", or why not.
+    """
+
+    library: Library | None
+    reason: str
+    self_test: str
+
+
+@lru_cache(maxsize=1)
+def native_status() -> NativeStatus:
+    """Load the native library and prove it, once in a process."""
+    try:
+        library = load_library()
+        prove(library)
+    except NativeUnavailableError as error:
+        return NativeStatus(None, str(error), str(error))
+    return NativeStatus(library, library.host_reason, "passed")
+
+
+@lru_cache(maxsize=1)
+def _warn_fallback(reason: str) -> None:
+    log.warning(
+        "edge-sdk runs models in the sandbox, several times slower than native kernels: %s. "
+        "`edge-sdk doctor` says more; engine='sandbox' asks for this without the warning.",
+        reason,
+    )
+
+
+def check_engine_name(engine: str) -> None:
+    """Raise UsageError unless `engine` is one this version has."""
+    if engine in OTHER_RUNTIMES:
+        raise UsageError(
+            f"engine {engine!r} is not in this version of edge-sdk", hint=f"use one of {', '.join(ENGINES)}"
+        )
+    if engine not in ENGINES:
+        known = [*ENGINES, *OTHER_RUNTIMES]
+        raise UsageError(f"unknown engine {engine!r}{nearest(engine, known)} (known: {', '.join(ENGINES)})")
+
+
+def make_plan(
+    module: ModelModule, engine: str, *, memory_limit_bytes: int, safe_traps: bool
+) -> tuple[Plan, EngineInfo]:
+    """Choose the provider for `module` and compile.
+
+    Raises:
+        UsageError: no such engine, or not with this module.
+        UnsupportedPlatformError: engine "host" where it cannot run.
+        ModelError: Wasmtime refuses the module.
+    """
+    check_engine_name(engine)
+    standalone = module.manifest.form == "standalone"
+    if standalone and engine == "host":
+        raise UsageError(
+            f"model {module.manifest.name!r} is standalone: it holds its own kernels and cannot use the host's",
+            hint="convert it without --standalone",
+        )
+    status = native_status()
+    if engine == "host" and status.reason:
+        raise UnsupportedPlatformError(
+            f"engine 'host' cannot run here: {status.reason}", hint="use engine='sandbox', or see `edge-sdk doctor`"
+        )
+    library = status.library
+    if engine == "sandbox" or standalone or library is None or status.reason:
+        return _sandbox_plan(module, engine, standalone, status, safe_traps)
+    spec = host_spec(module.memory_bytes, safe_traps=safe_traps)
+    limit = max(0, memory_limit_bytes - module.memory_bytes)
+    plan = Plan(module, compiled(spec, module.data), spec, None, library, library.isa, limit)
+    return plan, EngineInfo("host", ISAS[library.isa], "native kernels work here: the self-test passed")
+
+
+def _sandbox_plan(
+    module: ModelModule, engine: str, standalone: bool, status: NativeStatus, safe_traps: bool
+) -> tuple[Plan, EngineInfo]:
+    spec = sandbox_spec(module.memory_bytes, safe_traps=safe_traps)
+    kernels = None if standalone else kernels_for(spec)
+    if standalone:
+        reason = "the module is standalone: it holds its own kernels"
+    elif engine == "sandbox":
+        reason = "asked for"
+    else:
+        reason = status.reason
+        _warn_fallback(reason)
+    plan = Plan(module, compiled(spec, module.data), spec, kernels, status.library, -1, 0)
+    return plan, EngineInfo("sandbox", kernels.isa if kernels else "wasm_simd128", reason)

@@ -1,0 +1,1 @@
+"""Simulators of machines and links: everything here is invented data and says so."""

@@ -1,0 +1,342 @@
+/* See fields.h. */
+#include "fields.h"
+
+#define RULE(family, field, kind, low, high) [EDGE_FIELD_##family##_##field] = {FIELD_##kind, low, high}
+#define ENDS(family)                                                                                      \
+  RULE(family, version, VERSION, 0, 0), RULE(family, node, NODE, 0, 0), RULE(family, begin, BEGIN, 0, 0), \
+      RULE(family, end, END, 0, 0)
+#define ACT(family) RULE(family, act_min, ACT_MIN, -128, 127), RULE(family, act_max, ACT_MAX, -128, 127)
+#define DIM(family, field) RULE(family, field, DIM, 1, UINT32_MAX)
+#define WINDOW(family, field) RULE(family, field, DIM, 1, EDGE_MAX_WINDOW)
+#define ZERO_POINT(family, field) RULE(family, field, INT, -128, 127)
+#define REGIONS(family) RULE(family, packed_bytes, REGION_BYTES, 0, 0), RULE(family, scratch_bytes, REGION_BYTES, 0, 0)
+
+#define IMAGE(family)                                                                                           \
+  DIM(family, batch), DIM(family, input_h), DIM(family, input_w), DIM(family, output_h), DIM(family, output_w), \
+      WINDOW(family, filter_h), WINDOW(family, filter_w), WINDOW(family, stride_h), WINDOW(family, stride_w),   \
+      RULE(family, pad_top, PAD, 0, 0), RULE(family, pad_left, PAD, 0, 0)
+#define CONVOLUTION(family)                                                                               \
+  ENDS(family), IMAGE(family), ACT(family), REGIONS(family), DIM(family, input_c), DIM(family, output_c), \
+      WINDOW(family, dilation_h), WINDOW(family, dilation_w), ZERO_POINT(family, input_zero_point),       \
+      ZERO_POINT(family, output_zero_point)
+
+static const field_rule CONV2D_RULES[] = {CONVOLUTION(conv2d)};
+static const field_rule DEPTHWISE_CONV2D_RULES[] = {CONVOLUTION(depthwise_conv2d)};
+static const field_rule FULLY_CONNECTED_RULES[] = {
+    ENDS(fully_connected),
+    ACT(fully_connected),
+    REGIONS(fully_connected),
+    DIM(fully_connected, batch),
+    DIM(fully_connected, input_c),
+    DIM(fully_connected, output_c),
+    ZERO_POINT(fully_connected, input_zero_point),
+    ZERO_POINT(fully_connected, output_zero_point),
+};
+static const field_rule POOL_RULES[] = {ENDS(pool), IMAGE(pool), ACT(pool), DIM(pool, channels)};
+static const field_rule MEAN_RULES[] = {
+    ENDS(mean),
+    DIM(mean, outer),
+    RULE(mean, reduced, DIM, 1, 1 << 23),
+    DIM(mean, inner),
+    ZERO_POINT(mean, input_zero_point),
+    ZERO_POINT(mean, output_zero_point),
+    RULE(mean, multiplier, INT, 0, INT32_MAX),
+    RULE(mean, shift, INT, -62, 30),
+};
+static const field_rule ADD_RULES[] = {
+    ENDS(add),
+    ACT(add),
+    DIM(add, count),
+    RULE(add, a_count, DIVISOR, 1, 0),
+    RULE(add, b_count, DIVISOR, 1, 0),
+    ZERO_POINT(add, a_zero_point),
+    ZERO_POINT(add, b_zero_point),
+    ZERO_POINT(add, output_zero_point),
+    RULE(add, a_multiplier, INT, 0, INT32_MAX),
+    RULE(add, a_shift, INT, -31, 0),
+    RULE(add, b_multiplier, INT, 0, INT32_MAX),
+    RULE(add, b_shift, INT, -31, 0),
+    RULE(add, multiplier, INT, 0, INT32_MAX),
+    RULE(add, shift, INT, -31, 30),
+};
+static const field_rule SOFTMAX_RULES[] = {
+    ENDS(softmax),
+    DIM(softmax, rows),
+    RULE(softmax, depth, DIM, 1, 65536),
+    RULE(softmax, multiplier, INT, 0, INT32_MAX),
+    RULE(softmax, shift, INT, 0, 31),
+    RULE(softmax, diff_min, INT, INT32_MIN, 0),
+    RULE(softmax, beta, FINITE, 0, 0),
+};
+static const field_rule ELEMENTWISE_RULES[] = {
+    ENDS(elementwise),
+    ACT(elementwise),
+    DIM(elementwise, count),
+    ZERO_POINT(elementwise, input_zero_point),
+    ZERO_POINT(elementwise, output_zero_point),
+    RULE(elementwise, input_xor, CHOICE, 0, 0x80),
+    RULE(elementwise, output_xor, CHOICE, 0, 0x80),
+    RULE(elementwise, multiplier, INT, 0, INT32_MAX),
+    RULE(elementwise, shift, INT, -31, 30),
+    RULE(elementwise, scale, POSITIVE, 0, 0),
+};
+static const field_rule SPECTRUM_RULES[] = {
+    ENDS(spectrum),
+    RULE(spectrum, scratch_bytes, REGION_BYTES, 0, 0),
+    DIM(spectrum, frames),
+    DIM(spectrum, channels),
+    RULE(spectrum, frame_size, POWER_OF_TWO, 16, 32768),
+    RULE(spectrum, bands, DIM, 1, 0),
+    RULE(spectrum, remove_mean, CHOICE, 0, 1),
+    RULE(spectrum, log, CHOICE, 0, 1),
+    RULE(spectrum, power_scale, POSITIVE, 0, 0),
+    RULE(spectrum, floor, POSITIVE, 0, 0),
+};
+
+static const field_rule ZERO = {FIELD_INT, 0, 0};
+
+static const field_rule *const RULES[FAMILIES] = {
+    CONV2D_RULES, DEPTHWISE_CONV2D_RULES, FULLY_CONNECTED_RULES, POOL_RULES,     MEAN_RULES,
+    ADD_RULES,    SOFTMAX_RULES,          ELEMENTWISE_RULES,     SPECTRUM_RULES,
+};
+
+edge_family field_family(const edge_kernel *k) {
+  switch ((int)k->id) {
+#define EDGE_KERNEL(number, name, family) \
+  case number:                            \
+    return FAMILY_##family;
+#define EDGE_KERNEL_PACKED EDGE_KERNEL
+#include "kernels/abi/kernels.def"
+    default:
+      __builtin_trap();
+  }
+}
+
+int field_is_float(const edge_kernel *k) {
+  switch ((int)k->id) {
+    case EDGE_KERNEL_conv2d_f32:
+    case EDGE_KERNEL_depthwise_conv2d_f32:
+    case EDGE_KERNEL_fully_connected_f32:
+    case EDGE_KERNEL_average_pool_f32:
+    case EDGE_KERNEL_max_pool_f32:
+    case EDGE_KERNEL_mean_f32:
+    case EDGE_KERNEL_add_f32:
+    case EDGE_KERNEL_softmax_f32:
+    case EDGE_KERNEL_clamp_f32:
+    case EDGE_KERNEL_spectrum_f32:
+      return 1;
+    default:
+      return 0;
+  }
+}
+
+/* ---- bounds that come from other words ---- */
+
+/* Windows along an axis must start before the image ends. */
+static int64_t most_windows(uint32_t input, uint32_t stride, uint32_t pad) {
+  if (stride == 0) return UINT32_MAX;
+  const int64_t starts = (int64_t)input + pad;
+  return starts == 0 ? 0 : (starts - 1) / stride + 1;
+}
+
+static int64_t most_pad(uint32_t filter, uint32_t dilation) {
+  const uint64_t extent = (uint64_t)filter * dilation;
+  return extent == 0 ? UINT32_MAX : (int64_t)((extent < UINT32_MAX ? extent : UINT32_MAX) - 1u);
+}
+
+static uint64_t round_16(uint64_t x) { return (x + 15u) / 16u * 16u; }
+
+/* The formulas of edge_sdk.abi, which holds what a compiler must provide. Saturating. */
+static int64_t least_packed(int is_float, uint64_t n, uint64_t k) {
+  const uint64_t bytes = edge_mul(round_16(n), is_float ? edge_mul(k + 4u, 4u) : round_16(k) + 32u);
+  return bytes < INT64_MAX ? (int64_t)bytes : INT64_MAX;
+}
+
+static int64_t least_scratch(int is_float, uint64_t k) {
+  const uint64_t bytes = edge_mul(round_16(k), is_float ? 32u : 16u);
+  return bytes < INT64_MAX - 64 ? (int64_t)bytes + 64 : INT64_MAX;
+}
+
+static void bind_conv2d(int is_float, const uint32_t *words, uint32_t field, field_rule *rule) {
+  const edge_conv2d_desc *d = (const edge_conv2d_desc *)(const void *)words;
+  const uint64_t k = edge_mul((uint64_t)d->filter_h * d->filter_w, d->input_c);
+  const uint64_t safe_k = k < UINT64_MAX - 16u ? k : UINT64_MAX - 16u;
+  switch (field) {
+    case EDGE_FIELD_conv2d_output_h:
+      rule->high = most_windows(d->input_h, d->stride_h, d->pad_top);
+      break;
+    case EDGE_FIELD_conv2d_output_w:
+      rule->high = most_windows(d->input_w, d->stride_w, d->pad_left);
+      break;
+    case EDGE_FIELD_conv2d_pad_top:
+      rule->high = most_pad(d->filter_h, d->dilation_h);
+      break;
+    case EDGE_FIELD_conv2d_pad_left:
+      rule->high = most_pad(d->filter_w, d->dilation_w);
+      break;
+    case EDGE_FIELD_conv2d_packed_bytes:
+      rule->low = least_packed(is_float, d->output_c, safe_k);
+      break;
+    case EDGE_FIELD_conv2d_scratch_bytes:
+      rule->low = least_scratch(is_float, safe_k);
+      break;
+    default:
+      break;
+  }
+}
+
+static void bind_depthwise(int is_float, const uint32_t *words, uint32_t field, field_rule *rule) {
+  const edge_depthwise_conv2d_desc *d = (const edge_depthwise_conv2d_desc *)(const void *)words;
+  const uint64_t taps = (uint64_t)d->filter_h * d->filter_w;
+  switch (field) {
+    case EDGE_FIELD_depthwise_conv2d_output_h:
+      rule->high = most_windows(d->input_h, d->stride_h, d->pad_top);
+      break;
+    case EDGE_FIELD_depthwise_conv2d_output_w:
+      rule->high = most_windows(d->input_w, d->stride_w, d->pad_left);
+      break;
+    case EDGE_FIELD_depthwise_conv2d_output_c:
+      *rule = (field_rule){FIELD_MULTIPLE, d->input_c, UINT32_MAX};
+      break;
+    case EDGE_FIELD_depthwise_conv2d_pad_top:
+      rule->high = most_pad(d->filter_h, d->dilation_h);
+      break;
+    case EDGE_FIELD_depthwise_conv2d_pad_left:
+      rule->high = most_pad(d->filter_w, d->dilation_w);
+      break;
+    case EDGE_FIELD_depthwise_conv2d_packed_bytes: {
+      const uint64_t each = is_float ? edge_mul(taps + 4u, 4u) : (taps + 1u) / 2u * 4u + 32u;
+      const uint64_t bytes = edge_mul(round_16(d->output_c), each);
+      rule->low = bytes < INT64_MAX ? (int64_t)bytes : INT64_MAX;
+      break;
+    }
+    case EDGE_FIELD_depthwise_conv2d_scratch_bytes: {
+      const uint64_t bytes = edge_mul(taps, 8u);
+      const uint64_t border = round_16(d->input_c) * (is_float ? 4u : 1u);
+      rule->low = bytes < INT64_MAX / 2 ? (int64_t)round_16(bytes + border) + 64 : INT64_MAX;
+      break;
+    }
+    default:
+      break;
+  }
+}
+
+static void bind_pool(const uint32_t *words, uint32_t field, field_rule *rule) {
+  const edge_pool_desc *d = (const edge_pool_desc *)(const void *)words;
+  if (field == EDGE_FIELD_pool_output_h) rule->high = most_windows(d->input_h, d->stride_h, d->pad_top);
+  if (field == EDGE_FIELD_pool_output_w) rule->high = most_windows(d->input_w, d->stride_w, d->pad_left);
+  if (field == EDGE_FIELD_pool_pad_top) rule->high = most_pad(d->filter_h, 1);
+  if (field == EDGE_FIELD_pool_pad_left) rule->high = most_pad(d->filter_w, 1);
+}
+
+static void bind_fully_connected(int is_float, const uint32_t *words, uint32_t field, field_rule *rule) {
+  const edge_fully_connected_desc *d = (const edge_fully_connected_desc *)(const void *)words;
+  if (field == EDGE_FIELD_fully_connected_packed_bytes) rule->low = least_packed(is_float, d->output_c, d->input_c);
+  if (field == EDGE_FIELD_fully_connected_scratch_bytes) rule->low = least_scratch(is_float, d->input_c);
+}
+
+static void bind_spectrum(const uint32_t *words, uint32_t field, field_rule *rule) {
+  const edge_spectrum_desc *d = (const edge_spectrum_desc *)(const void *)words;
+  if (field == EDGE_FIELD_spectrum_bands) rule->high = (int64_t)d->frame_size / 2 + 1;
+  if (field == EDGE_FIELD_spectrum_scratch_bytes) rule->low = (int64_t)d->frame_size * 12 + 64;
+}
+
+/* Fields that only some of the four kernels use must be 0 in the others; dequantize does not look at its bounds. */
+static void bind_elementwise(const edge_kernel *k, uint32_t field, field_rule *rule) {
+  const int quantize = k->id == EDGE_KERNEL_quantize_f32_s8, dequantize = k->id == EDGE_KERNEL_dequantize_s8_f32;
+  const int requantize = k->id == EDGE_KERNEL_requantize_s8;
+  const int is_fixed = field == EDGE_FIELD_elementwise_multiplier || field == EDGE_FIELD_elementwise_shift;
+  if (is_fixed && !requantize) *rule = ZERO;
+  if (field == EDGE_FIELD_elementwise_scale && !quantize && !dequantize) *rule = ZERO;
+  if (dequantize && (rule->kind == FIELD_ACT_MIN || rule->kind == FIELD_ACT_MAX)) rule->kind = FIELD_FREE;
+}
+
+/* Offsets that float kernels have no use for. */
+static int is_unused_offset(const edge_kernel *k, uint32_t field) {
+  switch ((int)k->id) {
+    case EDGE_KERNEL_conv2d_f32:
+      return field == EDGE_FIELD_conv2d_multiplier || field == EDGE_FIELD_conv2d_shift;
+    case EDGE_KERNEL_depthwise_conv2d_f32:
+      return field == EDGE_FIELD_depthwise_conv2d_multiplier || field == EDGE_FIELD_depthwise_conv2d_shift;
+    case EDGE_KERNEL_fully_connected_f32:
+      return field == EDGE_FIELD_fully_connected_scale;
+    default:
+      return 0;
+  }
+}
+
+field_rule field_rule_of(const edge_kernel *k, const uint32_t *words, uint32_t field) {
+  const edge_family family = field_family(k);
+  const int is_float = field_is_float(k);
+  field_rule rule = RULES[family][field];
+  if (rule.kind == FIELD_INT && is_float && family != FAMILY_elementwise) return ZERO;
+  if (is_unused_offset(k, field)) return ZERO;
+  switch (family) {
+    case FAMILY_conv2d:
+      bind_conv2d(is_float, words, field, &rule);
+      break;
+    case FAMILY_depthwise_conv2d:
+      bind_depthwise(is_float, words, field, &rule);
+      break;
+    case FAMILY_fully_connected:
+      bind_fully_connected(is_float, words, field, &rule);
+      break;
+    case FAMILY_pool:
+      bind_pool(words, field, &rule);
+      break;
+    case FAMILY_add:
+      if (rule.kind == FIELD_DIVISOR) rule.high = words[EDGE_FIELD_add_count];
+      break;
+    case FAMILY_softmax:
+      if (rule.kind == FIELD_FINITE && !is_float) rule = ZERO;
+      break;
+    case FAMILY_elementwise:
+      bind_elementwise(k, field, &rule);
+      break;
+    case FAMILY_spectrum:
+      bind_spectrum(words, field, &rule);
+      break;
+    default:
+      break;
+  }
+  return rule;
+}
+
+static int keeps(const edge_kernel *k, const uint32_t *words, uint32_t field, field_rule rule) {
+  const uint32_t word = words[field];
+  const int32_t number = (int32_t)word;
+  switch (rule.kind) {
+    case FIELD_VERSION:
+      return word == EDGE_ABI_VERSION;
+    case FIELD_NODE:
+      return word < EDGE_MAX_NODES;
+    case FIELD_REGION_BYTES:
+      return (int64_t)word >= rule.low;
+    case FIELD_DIM:
+    case FIELD_PAD:
+      return (int64_t)word >= rule.low && (int64_t)word <= rule.high;
+    case FIELD_MULTIPLE:
+      return word != 0 && rule.low != 0 && word % rule.low == 0;
+    case FIELD_DIVISOR:
+      return word != 0 && rule.high % word == 0;
+    case FIELD_POWER_OF_TWO:
+      return (int64_t)word >= rule.low && (int64_t)word <= rule.high && (word & (word - 1u)) == 0;
+    case FIELD_INT:
+      return number >= rule.low && number <= rule.high;
+    case FIELD_CHOICE:
+      return word == 0 || (int64_t)word == rule.high;
+    case FIELD_ACT_MIN: /* the next word is act_max */
+      return field_is_float(k) ? word_float(word) <= word_float(words[field + 1u])
+                               : edge_s8_range_ok(number, (int32_t)words[field + 1u]);
+    case FIELD_FINITE:
+      return edge_is_finite(word_float(word));
+    case FIELD_POSITIVE:
+      return edge_is_finite(word_float(word)) && word_float(word) > 0.0f;
+    default:
+      return 1;
+  }
+}
+
+int field_keeps(const edge_kernel *k, const uint32_t *words, uint32_t field) {
+  return keeps(k, words, field, field_rule_of(k, words, field));
+}

@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge_sdk.compiler.graph import Graph, Unknown
+from edge_sdk.compiler.importers import IMPORTERS, import_model
+from edge_sdk.compiler.importers.tflite import schema
+from edge_sdk.compiler.importers.tflite.ops import OPERATORS
+from edge_sdk.compiler.ops import OPS
+from edge_sdk.errors import ModelError
+from tests.unit.compiler.tflite_writer import Table, TfliteWriter, fully_connected_options, small_int8_model
+
+
+def relu_model(writer: TfliteWriter, **tensor: Any) -> Graph:
+    x = writer.tensor("x", (1, 4), "float32", **tensor)
+    y = writer.tensor("y", (1, 4), "float32")
+    writer.operator("RELU", [x], [y])
+    return import_model(writer.finish([x], [y]), "m")
+
+
+def test_nodes_keep_their_order_names_and_origin() -> None:
+    graph = import_model(small_int8_model(), "small")
+    assert [node.op for node in graph.nodes] == [
+        "conv2d",
+        "depthwise_conv2d",
+        "add",
+        "mean",
+        "reshape",
+        "fully_connected",
+        "softmax",
+    ]
+    assert graph.nodes[0].origin == "CONV_2D"
+    assert graph.nodes[0].name == "a"
+    assert [value.name for value in graph.inputs + graph.outputs] == ["x", "y"]
+
+
+def test_constants_and_scales_are_read_to_the_bit() -> None:
+    writer = TfliteWriter()
+    data = np.array([[1.5, -2.25]], np.float32)
+    scales = np.array([0.1, 0.3], np.float32)
+    x = writer.tensor("x", (1, 2), "float32")
+    y = writer.tensor("y", (1, 1), "float32")
+    weights = writer.constant("w", data, scales=list(scales), zero_points=[1, -2], axis=1)
+    writer.operator("FULLY_CONNECTED", [x, weights], [y], **fully_connected_options())
+    value = import_model(writer.finish([x], [y]), "m").nodes[0].inputs[1]
+    assert value is not None
+    assert value.data is not None
+    np.testing.assert_array_equal(value.data, data)
+    assert value.quantization is not None
+    np.testing.assert_array_equal(value.quantization.scales, scales)
+    assert value.quantization.zero_points.tolist() == [1, -2]
+    assert value.quantization.axis == 1
+
+
+def test_a_batch_that_the_file_calls_unknown_takes_the_stored_size() -> None:
+    graph = relu_model(TfliteWriter(), fields={7: np.array([-1, 4], "<i4")})
+    assert graph.inputs[0].shape == (1, 4)
+
+
+def test_a_shape_that_is_really_unknown_is_refused() -> None:
+    writer = TfliteWriter()
+    x = writer.tensor("x", (-1, 4), "float32")
+    with pytest.raises(ModelError, match=r"'x' has shape \[-1, 4\]"):
+        import_model(writer.finish([x], [x]), "m")
+
+
+def test_buffers_outside_the_flatbuffer_are_read() -> None:
+    writer = TfliteWriter()
+    x = writer.tensor("x", (1, 2), "float32")
+    y = writer.tensor("y", (1, 1), "float32")
+    weights = writer.constant("w", np.zeros((1, 2), np.float32))
+    writer.buffers[-1] = Table({schema.Buffer.OFFSET: ("Q", 0xABCDEF), schema.Buffer.SIZE: ("Q", 8)})
+    writer.operator("FULLY_CONNECTED", [x, weights], [y], **fully_connected_options())
+    data = writer.finish([x], [y])
+    moved = data.replace(struct.pack("<Q", 0xABCDEF), struct.pack("<Q", len(data)))
+    value = import_model(moved + np.array([3, 4], "<f4").tobytes(), "m").nodes[0].inputs[1]
+    assert value is not None
+    assert value.data is not None
+    assert value.data.tolist() == [[3.0, 4.0]]
+    with pytest.raises(ModelError, match="buffer of 8 bytes"):
+        import_model(moved, "m")
+
+
+def test_contents_of_another_size_than_the_shape_are_damage() -> None:
+    writer = TfliteWriter()
+    x = writer.tensor("x", (1, 2), "float32")
+    y = writer.tensor("y", (1, 1), "float32")
+    weights = writer.tensor("w", (1, 3), "float32", data=np.zeros(2, np.float32))
+    writer.operator("FULLY_CONNECTED", [x, weights], [y], **fully_connected_options())
+    with pytest.raises(ModelError, match=r"'w' is float32\[1, 3\] but has 8 bytes"):
+        import_model(writer.finish([x], [y]), "m")
+
+
+def test_several_subgraphs_and_other_versions_are_refused() -> None:
+    for arguments, text in (({"subgraphs": 2}, "2 subgraphs, expected 1"), ({"version": 2}, "version 2, expected 3")):
+        writer = TfliteWriter()
+        x = writer.tensor("x", (1,), "float32")
+        with pytest.raises(ModelError, match=text):
+            import_model(writer.finish([x], [x], **arguments), "m")
+
+
+def test_a_variable_makes_its_node_unknown() -> None:
+    writer = TfliteWriter()
+    x = writer.tensor("x", (1,), "float32")
+    state = writer.tensor("state", (1,), "float32", fields={schema.Tensor.IS_VARIABLE: ("?", True)})
+    y = writer.tensor("y", (1,), "float32")
+    writer.operator("ADD", [x, state], [y])
+    (node,) = import_model(writer.finish([x], [y]), "m").nodes
+    assert node.attributes == Unknown("keeps state between calls in a variable tensor")
+
+
+def test_an_operator_without_a_row_becomes_an_unknown_node_with_its_name() -> None:
+    writer = TfliteWriter()
+    x, y = (writer.tensor(name, (1,), "float32") for name in "xy")
+    writer.operator("HARD_SWISH", [x], [y])
+    (node,) = import_model(writer.finish([x], [y]), "m").nodes
+    assert node.op == "HARD_SWISH"
+    assert isinstance(node.attributes, Unknown)
+
+
+def test_a_tensor_used_before_it_is_computed_is_damage() -> None:
+    writer = TfliteWriter()
+    x, y, z = (writer.tensor(name, (1,), "float32") for name in "xyz")
+    writer.operator("RELU", [y], [z])
+    writer.operator("RELU", [x], [y])
+    with pytest.raises(ModelError, match="'y' is used before"):
+        import_model(writer.finish([x], [z]), "m")
+
+
+def test_a_tensor_computed_twice_is_damage() -> None:
+    writer = TfliteWriter()
+    x, y = (writer.tensor(name, (1,), "float32") for name in "xy")
+    writer.operator("RELU", [x], [y])
+    writer.operator("RELU", [x], [y])
+    with pytest.raises(ModelError, match="writes 'y'"):
+        import_model(writer.finish([x], [y]), "m")
+
+
+def test_the_same_input_twice_is_refused() -> None:
+    writer = TfliteWriter()
+    x = writer.tensor("x", (1,), "float32")
+    with pytest.raises(ModelError, match="twice"):
+        import_model(writer.finish([x, x], [x]), "m")
+
+
+def test_a_reshape_needs_no_computed_shape() -> None:
+    writer = TfliteWriter()
+    x = writer.tensor("x", (1, 2, 2), "float32")
+    shape = writer.tensor("shape", (3,), "int32")
+    flat = writer.tensor("flat", (1, 4), "float32")
+    writer.operator("SHAPE", [x], [shape])
+    writer.operator("RESHAPE", [x, shape], [flat])
+    nodes = import_model(writer.finish([x], [flat]), "m").nodes
+    assert [node.op for node in nodes] == ["SHAPE", "reshape"]
+    assert len(nodes[1].inputs) == 1
+
+
+def test_a_reshape_that_contradicts_its_output_is_refused() -> None:
+    writer = TfliteWriter()
+    x = writer.tensor("x", (1, 4), "float32")
+    y = writer.tensor("y", (2, 2), "float32")
+    writer.operator("RESHAPE", [x, writer.constant("s", np.array([4, -1], np.int32))], [y])
+    (node,) = import_model(writer.finish([x], [y]), "m").nodes
+    assert isinstance(node.attributes, Unknown)
+    assert "[4, 1]" in node.attributes.reason
+
+
+def test_options_of_another_operator_are_refused() -> None:
+    writer = TfliteWriter()
+    x, y = (writer.tensor(name, (1, 4), "float32") for name in "xy")
+    writer.operator("SOFTMAX", [x], [y], {0: ("f", 1.0)}, union=schema.AddOptions.UNION)
+    (node,) = import_model(writer.finish([x], [y]), "m").nodes
+    assert isinstance(node.attributes, Unknown)
+
+
+@pytest.mark.parametrize("data", [b"", b"x", b"\x08\x07onnx", b"\0asm\1\0\0\0"])
+def test_other_files_are_named_as_such(data: bytes) -> None:
+    with pytest.raises(ModelError, match=r"tflite|WebAssembly"):
+        import_model(data, "m")
+
+
+def test_every_row_names_something_that_exists() -> None:
+    for row in IMPORTERS.values():
+        assert callable(row.load())
+    assert set(OPERATORS) <= set(schema.BUILTIN_OPERATORS)
+    assert list(OPERATORS) == sorted(OPERATORS)
+    assert list(OPS) == sorted(OPS)
