@@ -1,4 +1,4 @@
-"""The demo's pipeline without its port and its broker: simulated motors go straight through its steps, at full speed."""
+"""The demo's pipeline without port and broker: simulated motors go straight through its steps, at full speed."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """LiteRT's reference kernels as the oracle, in a process of its own: no other ML runtime is ever imported beside ours.
 
-    python tests/real/oracle.py MODEL.tflite INPUTS.npz OUTPUTS.npz
+    python tests/real/oracle.py MODEL.tflite INPUTS.npz OUTPUTS.npz BUILTIN_REF
 
 INPUTS holds arrays `<i>_<k>`: input k of call i. OUTPUTS gets `<i>_<k>` for every output k.
 """
@@ -52,21 +52,27 @@ def _shaped(rng: np.random.Generator, example: np.ndarray) -> np.ndarray:
     return np.clip(noisy, info.min, info.max).astype(example.dtype)
 
 
-def run_oracle(model: Path, calls: list[list[np.ndarray]], folder: Path) -> list[list[np.ndarray]]:
-    """Return the oracle's outputs for each call. The child process is the only place LiteRT is imported."""
+def run_oracle(
+    model: Path, calls: list[list[np.ndarray]], folder: Path, kernels: str = "BUILTIN_REF"
+) -> list[list[np.ndarray]]:
+    """Return the oracle's outputs for each call. The child process is the only place LiteRT is imported.
+
+    kernels: name of an `OpResolverType`: BUILTIN_REF is the truth, AUTO is XNNPACK.
+    """
     inputs, outputs = folder / "inputs.npz", folder / "outputs.npz"
     np.savez(inputs, **{f"{i}_{k}": x for i, call in enumerate(calls) for k, x in enumerate(call)})
-    command = [sys.executable, __file__, str(model), str(inputs), str(outputs)]
+    command = [sys.executable, __file__, str(model), str(inputs), str(outputs), kernels]
     subprocess.run(command, check=True, capture_output=True, timeout=1200)
     with np.load(outputs) as found:
         per_call = len(found.files) // len(calls)
         return [[found[f"{i}_{k}"] for k in range(per_call)] for i in range(len(calls))]
 
 
-def main(model: str, inputs: str, outputs: str) -> None:
+def main(model: str, inputs: str, outputs: str, kernels: str) -> None:
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-    interpreter = Interpreter(model_path=model, num_threads=1, experimental_op_resolver_type=OpResolverType.BUILTIN_REF)
+    resolver = OpResolverType[kernels]
+    interpreter = Interpreter(model_path=model, num_threads=1, experimental_op_resolver_type=resolver)
     interpreter.allocate_tensors()
     in_ids = [detail["index"] for detail in interpreter.get_input_details()]
     out_ids = [detail["index"] for detail in interpreter.get_output_details()]
