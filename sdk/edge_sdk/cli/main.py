@@ -16,10 +16,11 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module, metadata
 from typing import NoReturn
 
-from edge_sdk.errors import EdgeError, UsageError
+from edge_sdk.errors import AccessDeniedError, EdgeError, TransferError, UsageError
 from edge_sdk.registry import nearest
 
 #: verb -> (module, one line for the list of commands).
@@ -47,6 +48,8 @@ class Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; never raises for anything a user can cause."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 - closed by the parent (`>&-`)
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     try:
         code = _dispatch(arguments)
         sys.stdout.flush()
@@ -54,7 +57,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except EdgeError as error:
         return _report(error)
     except BrokenPipeError:
-        return _reader_left()
+        return _without_stdout(0)  # whoever read our stdout has enough (`| head`)
+    except OSError as fault:
+        return _without_stdout(_report(_input_or_output(fault)))
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -116,10 +121,18 @@ def _report(error: EdgeError) -> int:
     return error.exit_code
 
 
-def _reader_left() -> int:
-    """Whoever read our stdout has enough (`| head`): leave quietly, and keep the interpreter's last flush quiet too."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+def _input_or_output(fault: OSError) -> EdgeError:
+    """Return our error for a system call that failed outside every more specific place: a full disk behind stdout..."""
+    kind = AccessDeniedError if isinstance(fault, PermissionError) else TransferError
+    name = f"{fault.filename}: " if fault.filename else ""
+    return kind(f"{name}{fault.strerror or fault}")
+
+
+def _without_stdout(code: int) -> int:
+    """Keep the interpreter's last flush quiet: what is still buffered cannot be written."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
 
 
 def _internal_bug() -> int:

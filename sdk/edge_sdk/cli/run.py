@@ -125,7 +125,7 @@ def _count(option: str, given: int, names: list[str]) -> None:
 
 def _save(path: Path, array: NDArray[Any]) -> None:
     """Write beside the file, then rename: nobody ever reads half of it."""
-    part = path.with_name(path.name + ".part")
+    part = path.parent / (path.name + ".part")
     try:
         with part.open("wb") as file:
             np.save(file, array, allow_pickle=False)

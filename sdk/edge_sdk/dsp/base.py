@@ -27,9 +27,11 @@ class Kernels(Protocol):
     def call(
         self,
         kernel: str,
+        /,
+        *,
         inputs: Mapping[str, NDArray[Any]],
         outputs: Mapping[str, tuple[tuple[int, ...], str]],
-        **fields: float,
+        **fields: Any,
     ) -> Mapping[str, NDArray[Any]]: ...
 
 

@@ -32,7 +32,7 @@ Spacing = Literal["linear", "log"]
 class SpectrumOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Which bands of which spectrum."""
 
-    bands: Annotated[Bands | Edges, Meta(description="number of bands, or their edges in Hz, ascending")]
+    bands: Annotated[Bands | Edges, Meta(description="number of bands, or their edges in Hz, ascending")] = 64
     window: Annotated[Shape, Meta(description="shape that the samples are multiplied with")] = "hann"
     spacing: Annotated[Spacing, Meta(description="of the edges, when bands is a number")] = "linear"
     min_hz: Annotated[float, Meta(ge=0, description="lower end of the first band, when bands is a number")] = 0.0

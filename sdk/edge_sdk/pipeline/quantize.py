@@ -20,10 +20,11 @@ def takes_real_numbers(spec: TensorSpec) -> bool:
 
 def to_tensor(values: Array, spec: TensorSpec) -> NDArray[Any]:
     """Return the values in the tensor's shape and dtype; NaN becomes real 0, what is too large the nearest end."""
-    shaped = np.nan_to_num(values.reshape(spec.shape), copy=False)
+    shaped = np.nan_to_num(values.reshape(spec.shape))
     if spec.dtype == "float32":
         return np.ascontiguousarray(shaped, np.float32)
-    scaled = shaped / np.float32(spec.scale)
+    with np.errstate(over="ignore"):  # infinity saturates like any number that is too large
+        scaled = shaped / np.float32(spec.scale)
     limits = np.iinfo(spec.dtype)
     rounded = np.trunc(scaled + np.copysign(np.float32(0.5), scaled)) + spec.zero_point
     return np.asarray(np.clip(rounded, limits.min, limits.max), spec.dtype)

@@ -1,7 +1,11 @@
-"""JSON Schema of pipeline files, made from the tables and the options of their rows."""
+"""JSON Schema of pipeline files, made from the tables and the options of their rows.
+
+python -m edge_sdk.pipeline.schema > pipeline.schema.json
+"""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from edge_sdk.config.schema import pipeline_schema
@@ -18,3 +22,7 @@ def json_schema() -> dict[str, Any]:
 
 def _options(table: Registry) -> dict[str, type[Any]]:
     return {name: table.load(name).Options for name in table}
+
+
+if __name__ == "__main__":
+    print(json.dumps(json_schema(), indent=2))

@@ -44,6 +44,8 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 #: clients with one id that throw each other out.
 GOOD_CONNECTION_S = 5.0
 FAREWELL_S = 1.0
+#: After this long without CONNACK the broker is asked whether it knows MQTT 5 at all.
+SILENCE_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -158,6 +160,7 @@ class MqttSink:
             if lost:
                 good = time.monotonic() - began_s >= GOOD_CONNECTION_S
                 pause_s = FIRST_PAUSE_S if good else self._rest(pause_s)
+        self._doorbell.close()
 
     def _may_end(self) -> bool:
         return self._stop_at_s is not None and (time.monotonic() >= self._stop_at_s or not self._waiting())
@@ -179,18 +182,39 @@ class MqttSink:
             self._failed(problem)
             return None
         deadline_s = time.monotonic() + self._options.connect_timeout_s
-        while (left_s := deadline_s - time.monotonic()) > 0 and not self._may_end():
-            for event in connection.wait(left_s):
-                if isinstance(event, Connected):
-                    return self._judged(connection, event)
-                if isinstance(event, Lost):
-                    connection.close()
-                    self._failed(f"no MQTT answer: {event.reason}")
-                    return None
+        answer = self._answer(connection, min(deadline_s, time.monotonic() + SILENCE_S))
+        if not isinstance(answer, Connected) and version == V5 and not self._may_end() and self._is_too_old():
+            connection.close()
+            return self._connect(V311)
+        if answer is None:
+            answer = self._answer(connection, deadline_s)
+        if isinstance(answer, Connected):
+            return self._judged(connection, answer)
         connection.close()
-        if left_s <= 0:
-            self._failed("no answer to CONNECT in time")
+        if answer is not None or time.monotonic() >= deadline_s:
+            self._failed(f"no MQTT answer: {answer.reason}" if answer else "no answer to CONNECT in time")
         return None
+
+    def _answer(self, connection: Connection, until_s: float) -> Connected | Lost | None:
+        """Wait for CONNACK or the end of the connection."""
+        while (left_s := until_s - time.monotonic()) > 0 and not self._may_end():
+            for event in connection.wait(left_s):
+                if isinstance(event, (Connected, Lost)):
+                    return event
+        return None
+
+    def _is_too_old(self) -> bool:
+        """Ask with the plainest CONNECT of MQTT 5.
+
+        A broker of 3.1.1 may trip over the will's new fields, and then hang up or say nothing (amqtt does); the plain
+        packet it understands well enough to refuse its version.
+        """
+        question = Connection(self._settings, V5, self._options.keepalive_s, self._doorbell, plain=True)
+        if question.open(self._options.connect_timeout_s):
+            return False
+        answer = self._answer(question, time.monotonic() + SILENCE_S)
+        question.close()
+        return isinstance(answer, Connected) and answer.code == UNSUPPORTED_VERSION
 
     def _judged(self, connection: Connection, answer: Connected) -> Connection | None:
         if answer.code < 0x80:
@@ -206,10 +230,10 @@ class MqttSink:
         if answer.code == UNSUPPORTED_VERSION and connection.version == V5:
             log.info("MQTT broker %s: has no MQTT 5, going on with 3.1.1", self._settings.address)
             return self._connect(V311)
+        self._failed(f"the broker refused: {answer.reason}")
         if answer.code in REFUSED_CREDENTIALS:
             self._refused = True
             self._first_verdict.set()
-        self._failed(f"the broker refused: {answer.reason}")
         return None
 
     def _failed(self, problem: str) -> None:

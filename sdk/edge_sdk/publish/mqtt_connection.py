@@ -29,6 +29,8 @@ REFUSED_CREDENTIALS = (0x86, 0x87)
 WINDOW = 20
 #: How often keep-alive is looked at.
 MISC_S = 1.0
+#: For the last packet, when the peer no longer reads.
+GOODBYE_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -96,9 +98,18 @@ class Connection:
     Args:
         version: V5 or V311.
         doorbell: ends `wait` early.
+        plain: without will and credentials, under another client id: only to see what CONNACK says.
     """
 
-    def __init__(self, settings: Settings, version: MQTTProtocolVersion, keepalive_s: int, doorbell: Doorbell) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        version: MQTTProtocolVersion,
+        keepalive_s: int,
+        doorbell: Doorbell,
+        *,
+        plain: bool = False,
+    ) -> None:
         self.version = version
         self._settings = settings
         self._keepalive_s = keepalive_s
@@ -107,13 +118,14 @@ class Connection:
         self._misc_at_s = 0.0
         self._client = paho.Client(
             CallbackAPIVersion.VERSION2,
-            client_id=settings.client_id,
+            client_id=settings.client_id + ("-version" if plain else ""),
             clean_session=None if version == V5 else True,
             protocol=version,
             reconnect_on_failure=False,
         )
-        self._client.will_set(settings.status_topic, b"offline", qos=1, retain=True)
-        if settings.username is not None:
+        if not plain:
+            self._client.will_set(settings.status_topic, b"offline", qos=1, retain=True)
+        if settings.username is not None and not plain:
             self._client.username_pw_set(settings.username, settings.password.reveal() if settings.password else None)
         if settings.tls is not None:
             self._client.tls_set_context(settings.tls)
@@ -150,12 +162,18 @@ class Connection:
         """Say goodbye, so that the broker does not send the will, and close the socket."""
         with suppress(Exception):  # the peer may have left a half-understood state; the socket is closed either way
             self._client.disconnect()
-            while self._client.want_write() and not self._client.loop_write():
-                pass
+            self._flush(time.monotonic() + GOODBYE_S)
         wire = self._client.socket()
         if wire is not None:
             with suppress(OSError):
                 wire.close()
+
+    def _flush(self, until_s: float) -> None:
+        while self._client.want_write() and (left_s := until_s - time.monotonic()) > 0:
+            poll = select.poll()
+            poll.register(self._client.socket(), select.POLLOUT)
+            if not poll.poll(1000 * left_s) or self._client.loop_write():
+                break
 
     def _turn(self, timeout_s: float) -> bool:
         """Poll once and serve the socket; return whether the bell rang."""

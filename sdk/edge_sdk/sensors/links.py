@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import termios
 import time
 from collections import deque
 from collections.abc import Iterable
@@ -47,18 +48,19 @@ class SerialLink:
             self._port = serial.Serial(
                 device, baud, parity=parity[0].upper(), stopbits=stop_bits, timeout=0, exclusive=True
             )
-        except (serial.SerialException, OSError, ValueError, OverflowError) as fault:
+        except (serial.SerialException, OSError, ValueError, OverflowError, termios.error) as fault:
             raise _opening(device, baud, fault) from fault
 
     def read(self, size: int, timeout_s: float) -> bytes:
         try:
             self._port.timeout = timeout_s
             return bytes(self._port.read(size))
-        except (serial.SerialException, OSError, TypeError) as fault:  # TypeError: pyserial after a close in between
+        except (serial.SerialException, OSError, TypeError, termios.error) as fault:
+            # TypeError is what pyserial raises when another thread closed the port in between.
             raise LinkLostError(f"serial port {self._device}: gone: {fault}") from fault
 
     def close(self) -> None:
-        with suppress(serial.SerialException, OSError):  # the device may be gone already
+        with suppress(serial.SerialException, OSError, termios.error):  # the device may be gone already
             self._port.close()
 
 

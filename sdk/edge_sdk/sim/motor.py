@@ -44,7 +44,7 @@ class MotorSettings:
         fault: None for a motor that stays healthy.
         fault_at_s: when the damage appears, in seconds of simulated time.
         strikes_per_turn: replaces the geometry's figure when above 0.
-        severity: size of a strike; 1 is plain to a trained ear, 0.5 is early.
+        severity: size of a strike; with the default noise 1 is early damage, 1.5 is plain, 3 is bad.
         slip: standard deviation of the time between strikes, as a part of it.
         resonance_hz: natural frequency of the housing.
         damping: damping ratio of that resonance.
@@ -63,7 +63,7 @@ class MotorSettings:
     fault: Fault | None = None
     fault_at_s: float = 0.0
     strikes_per_turn: float = 0.0
-    severity: float = 1.0
+    severity: float = 1.5
     slip: float = 0.01
     resonance_hz: float = 3200.0
     damping: float = 0.05

@@ -143,3 +143,16 @@ def test_the_tables_are_those_of_the_kernels_definition():
     kernels = NumpyKernels()
     build(SpectrumStep, window_spec(64), kernels, bands=4, window="none").push(samples(np.ones(64)))
     assert kernels.fields["power_scale"] == pytest.approx(1 / 64)
+
+
+@pytest.mark.parametrize("provider", ["host", "sandbox"])
+@pytest.mark.parametrize("log", [False, True])
+def test_the_kernel_agrees_with_numpy(provider, log):
+    from edge_sdk.runtime.kernel_call import KernelCaller
+
+    data = np.random.default_rng(5).standard_normal((2048, 2)) + 0.5
+    with KernelCaller(provider=provider) as kernels:
+        step = build(SpectrumStep, window_spec(2048, channels=2), kernels, bands=40, spacing="log", min_hz=20, log=log)
+        (got,) = step.push(samples(data))
+    expected = features(data, bands=40, spacing="log", min_hz=20, log=log)
+    assert np.allclose(got.data, expected, atol=2e-4 if log else 0, rtol=0 if log else 2e-4)

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import socket
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -204,6 +206,20 @@ def test_undelivered_results_are_said_loudly_at_the_end(tmp_path: Path, caplog: 
     with caplog.at_level(logging.ERROR):
         sink.close()
     assert "3 results were not delivered" in caplog.text
+
+
+def test_a_broker_that_hangs_does_not_hang_the_end(tmp_path: Path, broker: Mosquitto) -> None:
+    sink = sink_of(tmp_path, broker.url, flush_timeout_s=0.3)
+    sink.open()
+    until(lambda: sink.state.startswith("connected"), "the connection")
+    broker.signal(signal.SIGSTOP)
+    publish(sink, range(5000))
+    began_s = time.monotonic()
+    sink.close()
+    broker.signal(signal.SIGCONT)
+    assert time.monotonic() - began_s < 5
+    assert sink.counts()["waiting"] >= 4900
+    assert not [thread for thread in threading.enumerate() if thread.name == f"mqtt {broker.url}"]
 
 
 @contextmanager

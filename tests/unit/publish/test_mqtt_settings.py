@@ -98,7 +98,7 @@ def test_a_password_file_is_read_without_its_line_end(tmp_path: Path, caplog: py
 def test_a_password_file_that_is_none_is_named(tmp_path: Path, content: bytes | None, kind: type[EdgeError]) -> None:
     if content is not None:
         (tmp_path / "pw").write_bytes(content)
-    with pytest.raises(kind, match="sinks.0..password_file: "):
+    with pytest.raises(kind, match=r"sinks\[0\]\.password_file: "):
         settings(tmp_path, username="me", password_file="pw")
 
 

@@ -203,12 +203,16 @@ def test_a_real_pseudo_terminal_delivers_every_sample(terminal: Terminal) -> Non
     assert not any(reading.gap for reading in readings)
 
 
+def read_for_ever(link: Link) -> None:
+    while True:
+        link.read(10, 0.05)
+
+
 def test_a_hung_up_terminal_is_lost_not_a_traceback(terminal: Terminal) -> None:
     link = SerialLink(terminal.name, 115200, "none", 1)
     terminal.close()
     with pytest.raises(LinkLostError, match=terminal.name):
-        for _ in range(10):
-            link.read(10, 0.05)
+        read_for_ever(link)
     link.close()
 
 
@@ -218,6 +222,29 @@ def test_a_port_is_held_for_one_program_only(terminal: Terminal) -> None:
         SerialLink(terminal.name, 115200, "none", 1)
     link.close()
     SerialLink(terminal.name, 115200, "none", 1).close()
+
+
+def test_a_cable_that_is_pulled_and_plugged_in_again_costs_a_gap_only(tmp_path: Path) -> None:
+    before, after, port = Terminal(), Terminal(), tmp_path / "port"
+    port.symlink_to(before.name)
+    source = SerialSource(msgspec.structs.replace(OPTIONS, port=str(port)), WHERE, "a")
+    source.open()
+    before.write(frames(0, 3) + b"\xa5\x03")
+    first = read_until(source, 3)
+    port.unlink()
+    before.close()
+    assert source.read(0.05) is None
+    assert source.read(0.3) is None
+    port.symlink_to(after.name)
+    after.write(frames(70, 2))
+    second = read_until(source, 2)
+    source.close()
+    after.close()
+    assert values(list(first)) == [1.0, 1.5, 2.0]
+    assert values(list(second)) == [36.0, 36.5]
+    assert [reading.gap for reading in (*first, *second)].count(True) == 1
+    assert second[0].gap
+    assert source.counts()["port_lost"] == 1
 
 
 @pytest.mark.parametrize("name", ["/dev/null", "/dev/not-there-at-all", "/"])

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -50,5 +52,5 @@ def test_a_line_without_end_does_not_grow() -> None:
 def test_any_bytes_are_survived_and_splits_change_nothing(data: bytes, cuts: list[int]) -> None:
     data = b"\n" + data.replace(b"\x00", b"1,2\n")
     edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
-    pieces = [data[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    pieces = [data[start:end] for start, end in pairwise(edges)]
     assert collect(TextParser(TextOptions(), 2), pieces) == collect(TextParser(TextOptions(), 2), [data])

@@ -16,12 +16,11 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from edge_sdk import abi
 from edge_sdk.abi import round_up
-from edge_sdk.compiler.codegen.slices import slice_rows
+from edge_sdk.compiler.codegen.slices import MAX_CALLS, slice_rows
 from edge_sdk.compiler.graph import Graph, Value
 from edge_sdk.compiler.ops.op import KernelCall
 from edge_sdk.compiler.passes.memory_plan import ALIGN, MemoryPlan
@@ -88,10 +87,11 @@ class _LayoutMaker:
         self.end = abi.KERNEL_RESERVE
         self.addresses: dict[Value, int] = {}
         self.known: dict[bytes, int] = {}
+        self.placed: dict[tuple[object, ...], int] = {}
 
     def make(self) -> Layout:
         kernels = [abi.KERNELS[call.kernel] for call in self.calls]
-        slices = [slice_rows(kernel, call.numbers, call.node) for kernel, call in zip(kernels, self.calls, strict=True)]
+        slices = self._slices(kernels)
         sizes = [kernel.descriptor_bytes * len(ranges) for kernel, ranges in zip(kernels, slices, strict=True)]
         descriptors = self._region("descriptors", sum(sizes))
         fields = [dict(call.numbers) for call in self.calls]
@@ -102,6 +102,15 @@ class _LayoutMaker:
         self._place_borders()
         self._write_descriptors(kernels, slices, fields, descriptors)
         return self.layout
+
+    def _slices(self, kernels: list[abi.Kernel]) -> list[list[tuple[int, int]]]:
+        slices, count = [], 0
+        for kernel, call in zip(kernels, self.calls, strict=True):
+            slices.append(slice_rows(kernel, call.numbers, call.node))
+            count += len(slices[-1])
+            if count > MAX_CALLS:
+                raise ModelError(f"{self.graph.name}: more than {MAX_CALLS} kernel calls for one run")
+        return slices
 
     def _region(self, name: str, size: int) -> int:
         offset = round_up(self.end, ALIGN)
@@ -136,7 +145,13 @@ class _LayoutMaker:
             self.addresses[value] = self._constant(value.data)
 
     def _constant(self, array: NDArray[Any]) -> int:
-        contents = np.ascontiguousarray(array).tobytes()
+        # Hashing is not free, and a small file may use the same bytes in thousands of nodes.
+        identity = array.__array_interface__["data"][0], array.shape, array.strides, array.dtype.str
+        if identity not in self.placed:
+            self.placed[identity] = self._contents(array.tobytes())
+        return self.placed[identity]
+
+    def _contents(self, contents: bytes) -> int:
         digest = sha256(contents).digest()
         if digest not in self.known:
             image = self.layout.image

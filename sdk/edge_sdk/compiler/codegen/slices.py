@@ -12,13 +12,15 @@ from edge_sdk.errors import ModelError
 
 #: Rows per slice are a multiple of this where possible: whole tiles for every kernel.
 ROW_STEP = 64
+#: Calls of one run; at a millisecond each that is minutes, and a small damaged file must not make us list more.
+MAX_CALLS = 1 << 18
 
 
 def slice_rows(kernel: abi.Kernel, numbers: Mapping[str, float], node: str) -> list[tuple[int, int]]:
     """Return the half-open row ranges of the calls, in order.
 
     Raises:
-        ModelError: a single row is more work than one call may do.
+        ModelError: a single row is more work than one call may do, or the node more than any model may.
     """
     rows, work = abi.rows(kernel, numbers), abi.row_work(kernel, numbers)
     most = abi.MAX_WORK // work
@@ -31,4 +33,6 @@ def slice_rows(kernel: abi.Kernel, numbers: Mapping[str, float], node: str) -> l
     each = -(-rows // count)
     if most >= ROW_STEP and count > 1:
         each = min(abi.round_up(each, ROW_STEP), most // ROW_STEP * ROW_STEP)
+    if count > MAX_CALLS:
+        raise ModelError(f"node {node!r}: {rows * work} units of work, a model may do {MAX_CALLS * abi.MAX_WORK}")
     return [(begin, min(begin + each, rows)) for begin in range(0, rows, each)]

@@ -25,6 +25,8 @@ from edge_sdk.errors import ModelError
 
 #: Bits of headroom that the operands are shifted up by.
 LEFT_SHIFT = 20
+#: Elements up to which a constant operand is repeated here: a small file must not grow without bound.
+MAX_SPREAD = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Add(Op):
         require_shape(node.output, shape)
         for value in (a, b):
             require(
-                _repeats(value, shape) or value.is_constant,
+                _repeats(value, shape) or (value.is_constant and node.output.elements <= MAX_SPREAD),
                 f"broadcast of {list(value.shape)} to {list(shape)} (only along leading dimensions)",
             )
         if kernel_dtype(a, b, node.output) == "s8":
@@ -104,5 +106,4 @@ def _spread(value: Value, shape: tuple[int, ...]) -> Value:
     """Return a value that the kernel can repeat; a constant that it cannot is repeated here."""
     if _repeats(value, shape) or value.data is None:
         return value
-    data = np.ascontiguousarray(np.broadcast_to(value.data, shape))
-    return Value(value.name, value.dtype, shape, value.quantization, data)
+    return Value(value.name, value.dtype, shape, value.quantization, np.broadcast_to(value.data, shape))

@@ -35,6 +35,6 @@ class DepthwiseConv2D(Op):
         _, height, width, _ = weights.shape
         if image.shape[3] == 1:
             # [1, H, W, O] -> [O, H, W, 1]
-            turned = np.ascontiguousarray(np.transpose(contents(weights), (3, 1, 2, 0)))
+            turned = np.transpose(contents(weights), (3, 1, 2, 0))
             return lower_convolution(node, "conv2d", turned, (height, width), axis=3)
         return lower_convolution(node, "depthwise_conv2d", contents(weights)[0], (height, width), axis=3)

@@ -2,29 +2,44 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
+
+from numpy.typing import NDArray
 
 from edge_sdk.compiler.graph import Graph, Node, Unknown
 from edge_sdk.compiler.ops import check_node, op_named
 from edge_sdk.errors import ModelError
 
+#: Bytes that may come into being: a small file may ask for the same large weights in thousands of nodes.
+MAX_FOLDED_BYTES = 1 << 30
+
 
 def fold_constants(graph: Graph) -> None:
-    """Turn the outputs of such nodes into constants and drop the nodes."""
-    graph.nodes = [node for node in graph.nodes if not _folded(node)]
+    """Turn the outputs of such nodes into constants and drop the nodes.
+
+    Raises:
+        ModelError: the constants would take more than 1 GiB.
+    """
+    kept, folded_bytes = [], 0
+    for node in graph.nodes:
+        data = _folded(node)
+        if data is None:
+            kept.append(node)
+            continue
+        node.output.data = data
+        folded_bytes += data.nbytes
+        if folded_bytes > MAX_FOLDED_BYTES:
+            raise ModelError(f"{graph.name}: its weights take more than {MAX_FOLDED_BYTES >> 30} GiB when unpacked")
+    graph.nodes = kept
 
 
-def _folded(node: Node) -> bool:
+def _folded(node: Node) -> NDArray[Any] | None:
     if isinstance(node.attributes, Unknown) or not node.inputs:
-        return False
+        return None
     if not all(value is not None and value.is_constant for value in node.inputs):
-        return False
+        return None
     try:
         check_node(node)
     except ModelError:
-        return False  # check_nodes reports it, with all the others
-    data = op_named(node.op).fold(node)
-    if data is None:
-        return False
-    node.output.data = np.ascontiguousarray(data).reshape(node.output.shape)
-    return True
+        return None  # check_nodes reports it, with all the others
+    return op_named(node.op).fold(node)

@@ -38,3 +38,9 @@ def test_a_row_that_is_too_much_work_is_refused_by_node_name() -> None:
     numbers = {"outer": 1, "reduced": 1 << 20, "inner": 4}
     with pytest.raises(ModelError, match=r"'pool/mean'.*mean_s8"):
         slice_rows(abi.KERNELS["mean_s8"], numbers, "pool/mean")
+
+
+def test_a_node_of_minutes_of_work_is_refused_before_its_calls_are_listed() -> None:
+    numbers = {"batch": 1, "output_h": 1 << 15, "output_w": 1 << 15, "output_c": 1, "input_c": 1}
+    with pytest.raises(ModelError, match="units of work"):
+        slice_rows(abi.KERNELS["conv2d_s8"], {**numbers, "filter_h": 1 << 10, "filter_w": 1 << 10}, "n")

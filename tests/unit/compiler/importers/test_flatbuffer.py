@@ -82,13 +82,13 @@ def test_files_shorter_than_a_table_are_damaged(data: bytes) -> None:
 
 def converts_or_is_refused(data: bytes) -> bool:
     """Anything but a clean answer, in good time, fails the test."""
-    start = time.monotonic()
+    start = time.process_time()
     try:
         convert(data, name="fuzzed")
         accepted = True
     except ModelError:
         accepted = False
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
     return accepted
 
 

@@ -141,3 +141,12 @@ def test_a_model_of_supported_nodes_passes_and_keeps_its_order() -> None:
     run_passes(graph)
     assert [node.name for node in graph.nodes] == ["y"]
     assert z.storage is y
+
+
+def test_constants_that_would_fill_the_memory_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge_sdk.compiler.passes.fold_constants.MAX_FOLDED_BYTES", 20)
+    half = Value("w16", "float16", (3,), data=np.zeros(3, np.float16))
+    full = [real(name, 3) for name in "ab"]
+    graph = Graph("g", [], full, [Node("dequantize", value.name, [half], [value]) for value in full])
+    with pytest.raises(ModelError, match="g: its weights"):
+        fold_constants(graph)

@@ -1,0 +1,295 @@
+"""Every row of kernels.def, on every provider and instruction set of this machine, against `kernel_oracle`.
+
+Integers must be the same bits everywhere; floats within the tolerance of their case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge_sdk import abi
+from edge_sdk.errors import SandboxError, UnsupportedPlatformError
+from edge_sdk.runtime._wasmtime import wasmtime
+from edge_sdk.runtime.kernel_call import KernelCaller
+from edge_sdk.runtime.native import load_library
+from tests.contract.kernel_cases import Case, cases
+from tests.support import skip_loudly
+
+ENGINES = [("host", isa) for isa in abi.ISAS.values() if not isa.startswith("wasm")]
+ENGINES += [("sandbox", "wasm_simd128"), ("sandbox", "wasm_relaxed")]
+#: What this machine must have; the others are left out where they do not run.
+EXPECTED = {"ref", "wasm_simd128"}
+
+
+@pytest.fixture(scope="module", params=ENGINES, ids=lambda engine: engine[1])
+def caller(request: pytest.FixtureRequest) -> Iterator[KernelCaller]:
+    provider, isa = request.param
+    number = next(number for number, name in abi.ISAS.items() if name == isa)
+    try:
+        if provider == "host" and not load_library().lib.edge_isa_usable(number):
+            raise UnsupportedPlatformError("of another CPU")
+        opened = KernelCaller(provider, isa)
+    except UnsupportedPlatformError as error:
+        if isa in EXPECTED:
+            skip_loudly(f"{isa} kernels do not run: {error}")
+        pytest.skip(f"{isa} does not run here: {error}")
+    with opened:
+        yield opened
+
+
+@cache
+def cases_of(kernel: str) -> list[Case]:
+    return cases(kernel, abi.KERNELS[kernel].family)
+
+
+def run(caller: KernelCaller, case: Case, **more: Any) -> np.ndarray[Any, Any]:
+    dtype = "float32" if case.output.dtype.kind == "f" else case.output.dtype.name
+    outputs = {"output": (case.output.shape, dtype)}
+    options = {"guard": True} | {name: more.pop(name) for name in ("offsets", "guard") if name in more}
+    fields = {**case.fields, **more}
+    return caller.call(case.kernel, inputs=case.inputs, outputs=outputs, **options, **fields)["output"]
+
+
+def wrong(case: Case, got: np.ndarray[Any, Any], expected: np.ndarray[Any, Any] | None = None) -> str:
+    """What differs, or an empty string."""
+    expected = case.output if expected is None else expected
+    if case.tolerance == 0:
+        same = (got == expected.astype(got.dtype)) | ((got != got) & (expected != expected))
+        return "" if same.all() else f"{case}: {(~same).sum()} of {same.size} differ, first at {np.argwhere(~same)[0]}"
+    error = np.abs(got - expected).max() / max(np.abs(expected).max(), 1e-30)
+    return "" if error <= case.tolerance else f"{case}: error {error:.2e} of the range"
+
+
+@pytest.mark.parametrize("kernel", abi.KERNELS)
+def test_kernel_equals_the_oracle_and_writes_only_its_output(caller: KernelCaller, kernel: str) -> None:
+    found = [wrong(case, run(caller, case)) for case in cases_of(kernel)]
+    assert not any(found), [text for text in found if text]
+
+
+@pytest.mark.parametrize("kernel", [name for name in abi.KERNELS if any(case.in_place for case in cases_of(name))])
+def test_kernel_works_in_place(caller: KernelCaller, kernel: str) -> None:
+    places = [(case, name) for case in cases_of(kernel) for name in case.in_place]
+    found = [wrong(case, run(caller, case, offsets={"output": name}, guard=False)) for case, name in places]
+    assert not any(found), [text for text in found if text]
+
+
+def row_count(case: Case) -> int:
+    return abi.rows(abi.KERNELS[case.kernel], case.fields)
+
+
+def rows_of(case: Case, output: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The output with the kernel's rows first."""
+    if abi.KERNELS[case.kernel].family == "fully_connected":
+        return output.T
+    return output.reshape(row_count(case), -1)
+
+
+@pytest.mark.parametrize("kernel", abi.KERNELS)
+def test_a_slice_computes_its_rows_and_no_other(caller: KernelCaller, kernel: str) -> None:
+    case = max(cases_of(kernel), key=row_count)
+    count = row_count(case)
+    begin, end = (1, count - 1) if count > 2 else (count - 1, count)
+    # The memory is the caller's own and lies still: what the slice does not write stays.
+    before = rows_of(case, run(caller, case, begin=0, end=1, guard=False))[:begin]
+    got = rows_of(case, run(caller, case, begin=begin, end=end, guard=False))
+    assert not wrong(case, got[begin:end], rows_of(case, case.output)[begin:end])
+    if begin == 1:
+        np.testing.assert_array_equal(got[:begin], before)
+
+
+#: For each family fields with more rows than one call may do.
+LARGE = {
+    "add": {"count": 2**18 + 1, "a_count": 1, "b_count": 1},
+    "conv2d": {"input_h": 64, "input_w": 64, "input_c": 64, "output_h": 64, "output_w": 64, "output_c": 32},
+    "depthwise_conv2d": {"input_h": 64, "input_w": 64, "input_c": 64, "output_h": 64, "output_w": 64, "output_c": 64},
+    "elementwise": {"count": 2**18 + 1},
+    "fully_connected": {"batch": 16, "input_c": 1024, "output_c": 300},
+    "mean": {"outer": 300, "reduced": 64, "inner": 64},
+    "pool": {"input_h": 64, "input_w": 64, "channels": 64, "output_h": 64, "output_w": 64},
+    "softmax": {"rows": 70, "depth": 1024},
+    "spectrum": {"frames": 40, "channels": 1, "frame_size": 2048, "bands": 1, "power_scale": 1.0, "floor": 1.0},
+}
+
+
+def large(kernel: abi.Kernel) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Inputs (all zero, but for what must not be) and fields of a call with too many rows."""
+    f: dict[str, Any] = {**LARGE[kernel.family]}
+    size = 1 if kernel.family == "conv2d" else 3
+    for name in ("filter_h", "filter_w"):
+        f |= {name: size} if name in kernel.fields else {}
+    f |= {name: 1 for name in ("batch", "stride_h", "stride_w", "dilation_h", "dilation_w")
+          if name in kernel.fields and name not in f}  # fmt: skip
+    if kernel.name in ("quantize_f32_s8", "dequantize_s8_f32"):
+        f["scale"] = 1.0
+    input_bytes = {"add": 4, "mean": 300 * 64 * 64 * 4, "spectrum": 40 * 2048 * 4}.get(kernel.family, 2**20 + 16)
+    inputs = {"input": np.zeros(input_bytes, np.uint8)}
+    zeros = {"filter": 2**20 * 2, "multiplier": 256, "shift": 256, "scale": 2400, "window": 8192, "twiddle": 8192}
+    inputs |= {name: np.zeros(count, np.uint8) for name, count in zeros.items() if name in kernel.fields}
+    if kernel.is_float or kernel.family == "elementwise":
+        for name in ("multiplier", "shift", "scale"):
+            inputs.pop(name, None)
+    if kernel.family == "spectrum":
+        inputs["edges"] = np.array([0, 1025], np.uint32)
+    if kernel.family == "add":
+        inputs = {"a": np.zeros(4, np.uint8), "b": np.zeros(4, np.uint8)}
+    return inputs, f
+
+
+def refusal(caller: KernelCaller, name: str, inputs: dict[str, Any], fields: dict[str, Any], **more: Any) -> str:
+    """The text of the refusal, or an empty string."""
+    try:
+        caller.call(name, inputs=inputs, outputs={"output": ((2**21,), "int8")}, **{**fields, **more})
+    except SandboxError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("kernel", abi.KERNELS.values(), ids=lambda kernel: kernel.name)
+def test_rows_and_row_work_of_python_are_those_of_c(caller: KernelCaller, kernel: abi.Kernel) -> None:
+    inputs, fields = large(kernel)
+    count, work = abi.rows(kernel, fields), abi.row_work(kernel, fields)
+    most = abi.MAX_WORK // work
+    assert most < count, "the case must have more rows than one call may do"
+    assert refusal(caller, kernel.name, inputs, fields, begin=0, end=most) == ""
+    assert "field `end`: more work than one call may do" in refusal(
+        caller, kernel.name, inputs, fields, begin=0, end=most + 1
+    )
+    assert refusal(caller, kernel.name, inputs, fields, begin=count - 1, end=count) == ""
+    assert "field `end`: the value is out of range" in refusal(
+        caller, kernel.name, inputs, fields, begin=count - 1, end=count + 1
+    )
+
+
+@pytest.mark.parametrize("kernel", [k for k in abi.KERNELS.values() if {"packed", "scratch"} & k.fields.keys()],
+                         ids=lambda kernel: kernel.name)  # fmt: skip
+def test_region_sizes_of_python_are_the_least_that_c_takes(caller: KernelCaller, kernel: abi.Kernel) -> None:
+    for case in cases_of(kernel.name):
+        sizes = {"packed_bytes": abi.packed_bytes(kernel, case.fields), "scratch_bytes": abi.scratch_bytes(kernel, case.fields)}
+        for name, size in sizes.items():
+            if name in kernel.fields:
+                with pytest.raises(SandboxError, match=f"field `{name}`: the value is out of range"):
+                    run(caller, case, **{name: size - 1})
+
+
+#: A case's fields changed -> the field that must be named.
+MISFITS: list[tuple[str, dict[str, Any], str]] = [
+    ("depthwise_conv2d_s8", {"version": 2}, "version"),
+    ("depthwise_conv2d_s8", {"node": abi.MAX_NODES}, "node"),
+    ("depthwise_conv2d_s8", {"stride_w": 0}, "stride_w"),
+    ("depthwise_conv2d_s8", {"batch": 2**32 - 1}, "input"),
+    ("depthwise_conv2d_s8", {"output_h": 2**31}, "output_h"),
+    ("depthwise_conv2d_s8", {"pad_top": 2**31}, "pad_top"),
+    ("depthwise_conv2d_s8", {"output_c": 2**32 - 1}, "output_c"),
+    ("depthwise_conv2d_s8", {"input_zero_point": 128}, "input_zero_point"),
+    ("depthwise_conv2d_s8", {"act_min": 3, "act_max": 2}, "act_min"),
+    ("depthwise_conv2d_s8", {"shift": 3}, "shift"),
+    ("depthwise_conv2d_s8", {"input": 64}, "input"),
+    ("depthwise_conv2d_s8", {"output": 2**32 - 4}, "output"),
+    ("depthwise_conv2d_f32", {"act_max": float("nan")}, "act_min"),
+    ("max_pool_s8", {"pad_left": 3, "filter_w": 3}, "pad_left"),
+    ("max_pool_f32", {"output_w": 1000}, "output_w"),
+    ("mean_s8", {"reduced": 2**23 + 1}, "reduced"),
+    ("mean_f32", {"outer": 2**32 - 1, "inner": 2**32 - 1}, "input"),
+    ("add_s8", {"a_count": 0}, "a_count"),
+    ("add_s8", {"a_shift": 1}, "a_shift"),
+    ("add_f32", {"multiplier": 1}, "multiplier"),
+    ("softmax_s8", {"depth": 65537}, "depth"),
+    ("softmax_f32", {"beta": float("inf")}, "beta"),
+    ("quantize_f32_s8", {"scale": 0.0}, "scale"),
+    ("dequantize_s8_f32", {"scale": float("nan")}, "scale"),
+    ("requantize_s8", {"input_xor": 1}, "input_xor"),
+    ("clamp_f32", {"act_min": 1.0, "act_max": 0.0}, "act_min"),
+    ("spectrum_f32", {"frame_size": 48}, "frame_size"),
+    ("spectrum_f32", {"power_scale": float("inf")}, "power_scale"),
+]
+
+
+@pytest.mark.parametrize(("kernel", "change", "field"), MISFITS, ids=lambda value: str(value))
+def test_a_misfit_is_refused_by_the_name_of_its_field(
+    caller: KernelCaller, kernel: str, change: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(SandboxError, match=f"{kernel}: field `{field}`:"):
+        run(caller, cases_of(kernel)[2], **change)
+
+
+@pytest.mark.parametrize(("edges", "bands"), [([0, 4, 4], 2), ([0, 5, 4], 2), ([0, 10], 1), ([2**32 - 1, 0], 1)])
+def test_spectrum_refuses_edges_that_do_not_rise_inside_the_spectrum(
+    caller: KernelCaller, edges: list[int], bands: int
+) -> None:
+    case = cases_of("spectrum_f32")[0]  # 16 samples: 9 frequencies
+    changed = Case(case.kernel, "edges", {**case.inputs, "edges": np.array(edges, np.uint32)}, case.output, case.fields)
+    with pytest.raises(SandboxError, match="spectrum_f32: field `edges`: the value is out of range"):
+        run(caller, changed, bands=bands)
+
+
+def test_depthwise_refuses_a_multiplier_that_is_not_normal(caller: KernelCaller) -> None:
+    case = cases_of("depthwise_conv2d_s8")[5]
+    small = np.full_like(case.inputs["multiplier"], 2**30 - 1)
+    changed = Case(case.kernel, "multiplier", {**case.inputs, "multiplier": small}, case.output, case.fields)
+    with pytest.raises(SandboxError, match="field `multiplier`: the value is out of range"):
+        run(caller, changed)
+
+
+@pytest.mark.parametrize("kernel", ["add_s8", "max_pool_s8", "mean_f32", "requantize_s8", "softmax_f32"])
+def test_an_output_that_half_covers_an_input_is_refused(caller: KernelCaller, kernel: str) -> None:
+    case = next(case for case in cases_of(kernel) if case.output.nbytes > 64)
+    first = next(iter(case.inputs))
+    at = abi.KERNEL_RESERVE + 4096
+    with pytest.raises(SandboxError, match=f"{kernel}: field `output`: the region written overlaps"):
+        run(caller, case, offsets={first: at, "output": at + 4}, guard=False)
+
+
+class BareKernels:
+    """kernels.wasm over a memory whose every byte the test sees."""
+
+    def __init__(self, path: Path) -> None:
+        engine = wasmtime.Engine()
+        self.store = wasmtime.Store(engine)
+        self.memory = wasmtime.Memory(self.store, wasmtime.MemoryType(wasmtime.Limits(64, 64)))
+        module = wasmtime.Module(engine, path.read_bytes())
+        self.exports: Any = wasmtime.Instance(self.store, module, [self.memory]).exports(self.store)
+
+    def changed_outside(self, case: Case) -> list[str]:
+        """Run a case between bytes 0xa5; return what changed but its output, packed and scratch regions."""
+        kernel, end = abi.KERNELS[case.kernel], abi.KERNEL_RESERVE + 256
+        at: dict[str, Any] = {}
+        sizes = {name: array.nbytes for name, array in case.inputs.items()}
+        sizes["output"] = case.output.size * (4 if case.output.dtype.kind == "f" else 1)
+        for region, size in (("packed", abi.packed_bytes), ("scratch", abi.scratch_bytes)):
+            if region in kernel.fields:
+                sizes[region] = at[f"{region}_bytes"] = size(kernel, case.fields)
+        for name, size in sizes.items():
+            at[name] = abi.round_up(end + 64, 64)
+            end = at[name] + size
+        fields = {**case.fields, **at, "end": abi.rows(kernel, case.fields)}
+        image = np.full(abi.round_up(end + 64, 64), 0xA5, np.uint8)
+        for name, array in case.inputs.items():
+            image[at[name] : at[name] + array.nbytes] = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+        descriptor = np.frombuffer(kernel.pack(**fields), np.uint8)
+        image[abi.KERNEL_RESERVE : abi.KERNEL_RESERVE + descriptor.size] = descriptor
+        self.memory.write(self.store, image[abi.KERNEL_RESERVE :].tobytes(), abi.KERNEL_RESERVE)
+        for name in ([f"prepare_{case.kernel}"] if kernel.packed else []) + [case.kernel]:
+            assert self.exports[name](self.store, abi.KERNEL_RESERVE) == 0
+        after = np.frombuffer(self.memory.read(self.store, abi.KERNEL_RESERVE, image.size), np.uint8)
+        different = np.flatnonzero(after != image[abi.KERNEL_RESERVE :]) + abi.KERNEL_RESERVE
+        for name in ("output", "packed", "scratch"):
+            if name in sizes:
+                different = different[(different < at[name]) | (different >= at[name] + sizes[name])]
+        return [f"{case}: byte 0x{offset:x}" for offset in different[:3]]
+
+
+def test_sandbox_kernels_write_their_output_and_their_regions_and_nothing_else() -> None:
+    path = Path(abi.__file__).parent / "kernels.wasm"
+    if not path.exists():
+        from importlib.resources import files
+
+        path = Path(str(files("edge_sdk") / "kernels.wasm"))
+    bare = BareKernels(path)
+    found = [text for kernel in abi.KERNELS for case in cases_of(kernel) for text in bare.changed_outside(case)]
+    assert not found, found
