@@ -52,15 +52,20 @@ class Mosquitto:
 
     def start(self) -> None:
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen([self._program, "-c", str(self._config)], stdout=log, stderr=log)
-        until(lambda: self._answers() or self._process.poll() is not None, "mosquitto listens")
-        assert self._process.poll() is None, self._log.read_text()
+            process = subprocess.Popen([self._program, "-c", str(self._config)], stdout=log, stderr=log)
+        self._process = process
+        until(lambda: self._answers() or process.poll() is not None, "mosquitto listens")
+        assert process.poll() is None, self._log.read_text()
 
     def stop(self, *, kill: bool = False) -> None:
         if self._process is not None:
             (self._process.kill if kill else self._process.terminate)()
             self._process.wait(PATIENCE_S)
             self._process = None
+
+    def signal(self, number: int) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
 
     def _answers(self) -> bool:
         try:
@@ -71,14 +76,15 @@ class Mosquitto:
 
 
 @contextmanager
-def mosquitto(folder: Path, *lines: str) -> Iterator[Mosquitto]:
-    """Run a broker; `lines` replace `allow_anonymous true`."""
+def mosquitto(folder: Path, *lines: str, running: bool = True) -> Iterator[Mosquitto]:
+    """Run a broker, or only reserve its port; `lines` replace `allow_anonymous true`."""
     broker = Mosquitto(folder, *lines)
-    broker.start()
+    if running:
+        broker.start()
     try:
         yield broker
     finally:
-        broker.stop()
+        broker.stop(kill=True)
 
 
 @contextmanager
@@ -127,7 +133,7 @@ class Subscriber:
         if login:
             self._client.username_pw_set(login["username"], login["password"])
         self._client.on_message = lambda client, data, message: self.messages.append(
-            (message.topic, message.payload, message.retain)
+            (message.topic, bytes(message.payload), message.retain)
         )
         subscribed = threading.Event()
         self._client.on_subscribe = lambda *arguments: subscribed.set()

@@ -54,6 +54,7 @@ def train(
     rate: float = 2e-3,
     decay: float = 1e-4,
     noise: float = 0.0,
+    shift: int = 0,
     batch: int = 128,
 ) -> Mlp:
     """Return a network trained on features [n, inputs] and classes [n].
@@ -61,10 +62,11 @@ def train(
     Args:
         decay: weight decay.
         noise: deviation of noise added to standardised features, against overfitting.
+        shift: each batch is moved by up to so many features up or down. For bands on a logarithmic axis that is the
+            same pattern at another frequency, so no band becomes special because of what training happened to hold.
     """
     rng = np.random.default_rng(seed)
     mean, deviation = x.mean(axis=0), x.std(axis=0) + 1e-6
-    x = (x - mean) / deviation
     sizes = [x.shape[1], *hidden, int(y.max()) + 1]
     weights = [rng.normal(0, np.sqrt(2 / a), (a, b)) for a, b in pairwise(sizes)]
     parameters = weights + [np.zeros(b) for b in sizes[1:]]
@@ -74,7 +76,8 @@ def train(
     for epoch in range(epochs):
         shrinking = rate * 0.5 * (1 + np.cos(np.pi * epoch / epochs))
         for rows in np.array_split(rng.permutation(len(x)), steps):
-            batch_x = x[rows] + noise * rng.standard_normal((len(rows), x.shape[1])) if noise else x[rows]
+            moved = _moved(x[rows], int(rng.integers(-shift, shift + 1)))
+            batch_x = (moved - mean) / deviation + noise * rng.standard_normal(moved.shape)
             adam.step(parameters, _gradients(parameters, batch_x, targets[rows], decay), shrinking)
     count = len(weights)
     first = parameters[0] / deviation[:, None]
@@ -82,12 +85,23 @@ def train(
     return Mlp((first, *parameters[1:count]), (bias, *parameters[count + 1 :]))
 
 
+def _moved(x: Floats, by: int) -> Floats:
+    """Return the rows moved along the features; where nothing moves in, what was there stays."""
+    moved: Floats = x.copy()
+    if by > 0:
+        moved[:, by:] = x[:, :-by]
+    elif by < 0:
+        moved[:, :by] = x[:, -by:]
+    return moved
+
+
 def _gradients(parameters: list[Floats], x: Floats, targets: Floats, decay: float) -> list[Floats]:
     count = len(parameters) // 2
     weights, biases = parameters[:count], parameters[count:]
     layers = [x, *Mlp(tuple(weights), tuple(biases)).activations(x)]
     slope = (softmax(layers[-1]) - targets) / len(x)
-    weight_slopes, bias_slopes = [], []
+    weight_slopes: list[Floats] = []
+    bias_slopes: list[Floats] = []
     for index in reversed(range(count)):
         weight_slopes.insert(0, layers[index].T @ slope + decay * weights[index])
         bias_slopes.insert(0, slope.sum(axis=0))

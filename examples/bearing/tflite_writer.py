@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from flatbuffer import Scalar, Table, Vector, write
+from flatbuffer import Scalar, Table, Value, Vector, write
 from numpy.typing import NDArray
 
 FULLY_CONNECTED, SOFTMAX = 9, 25
@@ -87,7 +87,13 @@ class _Graph:
             self._buffers.append(Table({0: Vector("B", raw, align=16)}))
             buffer = len(self._buffers) - 1
         quantisation = Table({2: Vector("f", [scale]), 3: Vector("q", [zero])})
-        fields = {0: Vector("i", shape), 1: Scalar("b", dtype), 2: Scalar("I", buffer), 3: name, 4: quantisation}
+        fields: dict[int, Scalar | Value] = {
+            0: Vector("i", shape),
+            1: Scalar("b", dtype),
+            2: Scalar("I", buffer),
+            3: name,
+            4: quantisation,
+        }
         self._tensors.append(Table(fields))
         return len(self._tensors) - 1
 

@@ -44,7 +44,7 @@ def main() -> int:
     parser.add_argument(
         "--motors", type=int, default=1000, help="simulated motors to learn from (default: %(default)s)"
     )
-    parser.add_argument("--epochs", type=int, default=40, help="default: %(default)s")
+    parser.add_argument("--epochs", type=int, default=60, help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")
     args = parser.parse_args()
     if args.cwru and not args.out:
@@ -60,7 +60,7 @@ def main() -> int:
 def _sim(args: argparse.Namespace, kernels: KernelCaller) -> dict[str, Any]:
     features = Features(DEMO / "pipeline.toml", kernels)
     learn, judge = _motor_set(features, args.motors, args.seed), _motor_set(features, 200, args.seed + 1000)
-    network, facts = _trained(["healthy", "fault"], learn, judge, features, args)
+    network, facts = _trained(["healthy", "fault"], learn, judge, features, args, shift=6)
     origin = {
         "made_by": "python examples/bearing/train.py --sim",
         "trained_on": f"{args.motors} simulated motors of {SECONDS_PER_MOTOR} s, half of them broken",
@@ -86,7 +86,7 @@ def _cwru(args: argparse.Namespace, kernels: KernelCaller) -> dict[str, Any]:
     # Windows that begin elsewhere are as good as new ones.
     learn = _recording_set(features, recordings, labels, loads=(0, 1, 2), shifts=range(0, 1024, 128))
     judge = _recording_set(features, recordings, labels, loads=(3,), shifts=[0])
-    network, facts = _trained(labels, learn, judge, features, args)
+    network, facts = _trained(labels, learn, judge, features, args, shift=0)
     facts = _write(args.out, "cwru", network, learn[0], {"trained_on": "loads 0 to 2, judged on load 3"} | facts)
     (args.out / "cwru.labels.txt").write_text("".join(label + "\n" for label in labels))
     return facts
@@ -104,9 +104,9 @@ def _recording_set(features: Features, recordings: Any, labels: list[str], *, lo
 
 
 def _trained(
-    labels: list[str], learn: Set, judge: Set, features: Features, args: argparse.Namespace
+    labels: list[str], learn: Set, judge: Set, features: Features, args: argparse.Namespace, *, shift: int
 ) -> tuple[Mlp, dict[str, Any]]:
-    network = train(*learn, hidden=[32], epochs=args.epochs, seed=args.seed, noise=0.2)
+    network = train(*learn, hidden=[32, 16], epochs=args.epochs, seed=args.seed, noise=0.2, shift=shift)
     right = network.scores(judge[0]).argmax(axis=1) == judge[1]
     by_label = {label: round(float(right[judge[1] == index].mean()), 4) for index, label in enumerate(labels)}
     return network, {

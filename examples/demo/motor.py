@@ -21,11 +21,13 @@ class SimulatedMotor:
     Attributes:
         port: path of its serial port.
         fault_began_s: monotonic time at which the fault began, None before.
+        fault_began_utc: the same as a stamp, "" before.
     """
 
     def __init__(self, fault: str, fault_at_s: float) -> None:
         self.fault = fault
         self.fault_began_s: float | None = None
+        self.fault_began_utc = ""
         self._port: SimpleQueue[str] = SimpleQueue()
         options = ["--fault", fault, "--fault-at", f"{fault_at_s:g}", "--when-opened", "--json"]
         self._process = subprocess.Popen(
@@ -57,4 +59,5 @@ class SimulatedMotor:
             if event["event"] == "port":
                 self._port.put(event["port"])
             elif event["event"] == "fault":
+                self.fault_began_utc = event["utc"]
                 self.fault_began_s = event["time_s"]

@@ -30,6 +30,7 @@ class DemoView(Observer):
         self._console, self._motor, self._broker = console, motor, broker
         self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
         self._next_line_s = 0.0
+        self._told = self._ended = False
         self.alarm_s: float | None = None
         self.results = 0
         self.engine = ""
@@ -48,6 +49,9 @@ class DemoView(Observer):
             self.alarm_s = time.monotonic()
 
     def tick(self, snapshot: Snapshot) -> None:
+        if self._motor.fault_began_s is not None and not self._told:
+            self._told = True
+            self._console.print(f"{self._motor.fault_began_utc}  the motor breaks: {self._motor.fault} fault")
         if self._live:
             self._live.update(self._table(snapshot), refresh=True)
         elif snapshot.elapsed_s >= self._next_line_s:
@@ -56,6 +60,7 @@ class DemoView(Observer):
 
     def stopped(self, summary: Summary) -> None:
         self.close()
+        self._ended = True
         self._console.print(self._table(summary.figures) if self._console.is_terminal else self._line(summary.figures))
 
     def close(self) -> None:
@@ -83,7 +88,8 @@ class DemoView(Observer):
         grid.add_row("results", f"{snapshot.results} ({snapshot.results_per_s:.1f}/s), {snapshot.alarms} with alarm")
         for name, state in snapshot.sink_states.items():
             confirmed = snapshot.sinks[name].get("confirmed", 0)
-            grid.add_row("broker", f"{self._broker}  {state.partition(': ')[2]}, {confirmed} confirmed")
+            link = "" if self._ended else state.partition(": ")[2] + ", "
+            grid.add_row("broker", f"{self._broker}  {link}{confirmed} confirmed")
         stages = Table("stage", "p50", "p99", box=None, padding=(0, 2), header_style="dim")
         for kind, latency in snapshot.stages.items():
             stages.add_row(kind, seconds(latency.p50_s), seconds(latency.p99_s))

@@ -66,7 +66,8 @@ typedef enum edge_kernel_id {
   EDGE_KERNEL_COUNT_PLUS_ONE
 } edge_kernel_id;
 
-#define EDGE_STATUS(kernel, field, reason) ((edge_status)(((uint32_t)(kernel) << 16) | ((uint32_t)(field) << 8) | (uint32_t)(reason)))
+#define EDGE_STATUS(kernel, field, reason) \
+  ((edge_status)(((uint32_t)(kernel) << 16) | ((uint32_t)(field) << 8) | (uint32_t)(reason)))
 
 /* For each family: struct edge_<family>_desc and the field numbers EDGE_FIELD_<family>_<field>. */
 #define EDGE_FIELD(family, type, name, text) type##_t name;
@@ -138,7 +139,8 @@ enum edge_spectrum_field {
 };
 #undef EDGE_FIELD
 
-#define EDGE_ASSERT_LAYOUT(family) _Static_assert(sizeof(edge_##family##_desc) == 4u * EDGE_FIELDS_##family, #family " descriptor is not packed")
+#define EDGE_ASSERT_LAYOUT(family) \
+  _Static_assert(sizeof(edge_##family##_desc) == 4u * EDGE_FIELDS_##family, #family " descriptor is not packed")
 EDGE_ASSERT_LAYOUT(conv2d);
 EDGE_ASSERT_LAYOUT(depthwise_conv2d);
 EDGE_ASSERT_LAYOUT(fully_connected);
@@ -150,6 +152,6 @@ EDGE_ASSERT_LAYOUT(elementwise);
 EDGE_ASSERT_LAYOUT(spectrum);
 
 /* Room for a copy of any descriptor. */
-#define EDGE_MAX_DESC_BYTES 192u
+#define EDGE_MAX_DESC_BYTES 144u
 
 #endif

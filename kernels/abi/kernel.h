@@ -5,7 +5,8 @@
  *   2. check(copy)                                          every offset, extent, count and overlap
  *   3. begin < end <= rows(copy), (end - begin) * row_work(copy) <= EDGE_MAX_WORK
  *   4. run(copy, base, packed, scratch)
- * Packed kernels do 1, 2 and pack() once in prepare_<kernel>; a call then compares the copy with the prepared one.
+ * Packed kernels do 1, 2 and pack() once in prepare_<kernel>; a call must then pass the same words. A provider may
+ * remember a checked copy and skip 1 and 2 when the guest's words equal it (unless check_reads).
  */
 #ifndef EDGE_KERNEL_H
 #define EDGE_KERNEL_H
@@ -27,6 +28,9 @@ typedef struct edge_kernel {
   uint32_t desc_bytes;
   /* 0 or a status. Reads linear memory only where the checked descriptor says so (spectrum's edges, for example). */
   edge_status (*check)(const void *desc, const edge_memory *memory);
+  /* 1 if check() reads linear memory: what it found may have changed at the next call. Packed kernels read in prepare.
+   */
+  int check_reads;
   uint64_t (*rows)(const void *desc);
   uint64_t (*row_work)(const void *desc);
   /* NULL unless the kernel is packed. */
@@ -51,8 +55,12 @@ const edge_kernel *edge_kernel_by_id(uint32_t id);
 
 /* begin/end are the last two words of every descriptor. */
 static inline uint32_t edge_desc_word(const void *desc, uint32_t index) { return ((const uint32_t *)desc)[index]; }
-static inline uint32_t edge_desc_begin(const edge_kernel *k, const void *desc) { return edge_desc_word(desc, k->desc_bytes / 4u - 2u); }
-static inline uint32_t edge_desc_end(const edge_kernel *k, const void *desc) { return edge_desc_word(desc, k->desc_bytes / 4u - 1u); }
+static inline uint32_t edge_desc_begin(const edge_kernel *k, const void *desc) {
+  return edge_desc_word(desc, k->desc_bytes / 4u - 2u);
+}
+static inline uint32_t edge_desc_end(const edge_kernel *k, const void *desc) {
+  return edge_desc_word(desc, k->desc_bytes / 4u - 1u);
+}
 
 /* Step 3 above: 0 or a status. */
 edge_status edge_check_rows(const edge_kernel *k, const void *desc);

@@ -12,9 +12,7 @@ typedef struct edge_region {
 
 /* a * b; UINT64_MAX when a factor needs more than 32 bits, which nothing inside a linear memory does. (A true 64-bit
  * overflow test would need 128-bit products, which Wasm has not.) */
-static inline uint64_t edge_mul(uint64_t a, uint64_t b) {
-  return ((a | b) >> 32) == 0 ? a * b : UINT64_MAX;
-}
+static inline uint64_t edge_mul(uint64_t a, uint64_t b) { return ((a | b) >> 32) == 0 ? a * b : UINT64_MAX; }
 
 static inline edge_region edge_region_of(uint32_t offset, uint64_t bytes) {
   edge_region region = {offset, bytes};
@@ -35,16 +33,16 @@ static inline int edge_regions_overlap(edge_region a, edge_region b) {
  *   EDGE_REQUIRE(conv2d_s8, conv2d, stride_h, RANGE, d->stride_h >= 1 && d->stride_h <= 65535);
  *   EDGE_REQUIRE_REGION(conv2d_s8, conv2d, input, input, 1, memory);
  */
-#define EDGE_REQUIRE(kernel_id, family, field, reason, condition)                                  \
-  do {                                                                                             \
+#define EDGE_REQUIRE(kernel_id, family, field, reason, condition)                                         \
+  do {                                                                                                    \
     if (!(condition)) return EDGE_STATUS(kernel_id, EDGE_FIELD_##family##_##field, EDGE_REASON_##reason); \
   } while (0)
 
 /* `region` must be aligned to `align` bytes and inside the memory. */
-#define EDGE_REQUIRE_REGION(kernel_id, family, field, region, align, memory)                        \
-  do {                                                                                              \
-    EDGE_REQUIRE(kernel_id, family, field, MISALIGNED, (region).begin % (align) == 0);              \
-    EDGE_REQUIRE(kernel_id, family, field, OUTSIDE, edge_region_inside((region), (memory)));        \
+#define EDGE_REQUIRE_REGION(kernel_id, family, field, region, align, memory)                 \
+  do {                                                                                       \
+    EDGE_REQUIRE(kernel_id, family, field, MISALIGNED, (region).begin % (align) == 0);       \
+    EDGE_REQUIRE(kernel_id, family, field, OUTSIDE, edge_region_inside((region), (memory))); \
   } while (0)
 
 /* Most taps, pixels of stride or of dilation along one axis: keeps window arithmetic far inside 64 bits. */

@@ -22,22 +22,47 @@ static inline edge_lanes edge_lanes_add(edge_lanes a, edge_lanes b) { return was
 static inline edge_lanes edge_lanes_sub(edge_lanes a, edge_lanes b) { return wasm_i32x4_sub(a, b); }
 #define edge_lanes_shl(x, count) wasm_i32x4_shl((x), (count))
 
-/* As edge_lanes_mbqm, for left == 0 in every lane. */
-static inline edge_lanes edge_lanes_mbqm_right(edge_lanes x, edge_lanes_scale s) {
+/* Hides where x comes from. A widening multiplication is one instruction as long as the compiler sees both operands
+ * widened beside it; it would rather move the widening of a constant operand out of the loop, and multiply 64 bits by
+ * 64 bits inside, which costs three times as much. */
+static inline edge_lanes edge_lanes_pinned(edge_lanes x) {
+  __asm__ volatile("" : "+r"(x));
+  return x;
+}
+
+/* (x * multiplier + 2^30) >> 31. */
+static inline edge_lanes edge_lanes_high_mul(edge_lanes x, edge_lanes multiplier) {
   const v128_t half = wasm_i64x2_splat(INT64_C(1) << 30);
-  const v128_t low = wasm_u64x2_shr(wasm_i64x2_add(wasm_i64x2_extmul_low_i32x4(x, s.multiplier), half), 31);
-  const v128_t high = wasm_u64x2_shr(wasm_i64x2_add(wasm_i64x2_extmul_high_i32x4(x, s.multiplier), half), 31);
-  const v128_t y = wasm_i32x4_shuffle(low, high, 0, 2, 4, 6);
-  const v128_t sum = wasm_i32x4_add(wasm_i32x4_abs(y), s.round);
-  const v128_t magnitude = wasm_i32x4_shuffle(wasm_u64x2_extmul_low_u32x4(sum, s.right),
-                                              wasm_u64x2_extmul_high_u32x4(sum, s.right), 1, 3, 5, 7);
-  const v128_t negative = wasm_i32x4_shr(y, 31);
-  const v128_t shifted = wasm_i32x4_sub(wasm_v128_xor(magnitude, negative), negative);
-  return wasm_v128_bitselect(y, shifted, wasm_i32x4_eq(s.right, wasm_i32x4_splat(0)));
+  const v128_t low = wasm_u64x2_shr(wasm_i64x2_add(wasm_i64x2_extmul_low_i32x4(x, multiplier), half), 31);
+  const v128_t high = wasm_u64x2_shr(wasm_i64x2_add(wasm_i64x2_extmul_high_i32x4(x, multiplier), half), 31);
+  return wasm_i32x4_shuffle(low, high, 0, 2, 4, 6);
 }
 
 static inline edge_lanes edge_lanes_mbqm(edge_lanes x, edge_lanes_scale s) {
-  return edge_lanes_mbqm_right(wasm_i32x4_mul(x, s.left), s);
+  const v128_t right = edge_lanes_pinned(s.right);
+  const v128_t y = edge_lanes_high_mul(wasm_i32x4_mul(x, s.left), edge_lanes_pinned(s.multiplier));
+  const v128_t sum = wasm_i32x4_add(wasm_i32x4_abs(y), s.round), negative = wasm_i32x4_shr(y, 31);
+  const v128_t low = wasm_u64x2_shr(wasm_u64x2_extmul_low_u32x4(sum, right), 31);
+  const v128_t high = wasm_u64x2_shr(wasm_u64x2_extmul_high_u32x4(sum, right), 31);
+  const v128_t magnitude = wasm_i32x4_shuffle(low, high, 0, 2, 4, 6);
+  return wasm_i32x4_sub(wasm_v128_xor(magnitude, negative), negative);
+}
+
+/* edge_lanes_mbqm with edge_scale_fractions_of: f64[2 pairs of lanes] each. Adding 1.5 * 2^52 rounds to the nearest
+ * integer and leaves it in the lower half of the lane. */
+static inline v128_t edge_lanes_fraction(v128_t x, const double *factor, const double *up, const double *down) {
+  const v128_t product = wasm_f64x2_mul(wasm_f64x2_convert_low_i32x4(x), wasm_v128_load(factor));
+  const v128_t negative = wasm_f64x2_lt(product, wasm_f64x2_splat(0.0));
+  const v128_t nudge = wasm_v128_bitselect(wasm_v128_load(down), wasm_v128_load(up), negative);
+  return wasm_f64x2_add(wasm_f64x2_add(product, nudge), wasm_f64x2_splat(6755399441055744.0));
+}
+
+/* Lanes 0-3 of arrays of `lanes` channels that start at `factor`. */
+static inline edge_lanes edge_lanes_mbqm_fractions(edge_lanes x, const double *factor, uint32_t lanes) {
+  const double *up = factor + lanes, *down = up + lanes;
+  const v128_t low = edge_lanes_fraction(x, factor, up, down);
+  const v128_t high = edge_lanes_fraction(wasm_i32x4_shuffle(x, x, 2, 3, 2, 3), factor + 2, up + 2, down + 2);
+  return wasm_i32x4_shuffle(low, high, 0, 2, 4, 6);
 }
 
 /* zero_point in every int16, low and high in every byte. */

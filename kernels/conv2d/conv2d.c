@@ -8,9 +8,7 @@
 #include "../common/check.h"
 #include "../gemm/gemm.h"
 
-static uint64_t depth(const edge_conv2d_desc *d) {
-  return edge_mul(edge_mul(d->filter_h, d->filter_w), d->input_c);
-}
+static uint64_t depth(const edge_conv2d_desc *d) { return edge_mul(edge_mul(d->filter_h, d->filter_w), d->input_c); }
 
 static uint64_t rows(const void *desc) {
   const edge_conv2d_desc *d = desc;
@@ -52,11 +50,11 @@ static edge_status check_numbers(const edge_conv2d_desc *d, edge_kernel_id id, i
   if (is_float) {
     REQUIRE(input_zero_point, RANGE, d->input_zero_point == 0);
     REQUIRE(output_zero_point, RANGE, d->output_zero_point == 0);
-    REQUIRE(act_max, RANGE, d->act_min.f <= d->act_max.f); /* false for a NaN */
+    REQUIRE(act_min, RANGE, d->act_min.f <= d->act_max.f); /* false for a NaN */
   } else {
     REQUIRE(input_zero_point, RANGE, edge_zero_point_ok(d->input_zero_point));
     REQUIRE(output_zero_point, RANGE, edge_zero_point_ok(d->output_zero_point));
-    REQUIRE(act_max, RANGE, edge_s8_range_ok(d->act_min.i, d->act_max.i));
+    REQUIRE(act_min, RANGE, edge_s8_range_ok(d->act_min.i, d->act_max.i));
   }
   return 0;
 }
@@ -153,14 +151,14 @@ static span clip(int64_t start, uint32_t taps, uint32_t dilation, uint32_t size)
 typedef struct gatherer {
   const edge_conv2d_desc *d;
   const edge_gemm *g;
-  const uint8_t *image;             /* of the pixel's batch */
-  size_t pixel, line;               /* of the input */
-  size_t tap, tap_line;             /* one tap, one line of taps, in the panel */
-  size_t row;                       /* of the panel */
-  uint32_t k;                       /* elements */
-  uint32_t y, x;                    /* of the next output pixel */
-  span lines;                       /* of the filter at y */
-  uint32_t whole_begin, whole_end;  /* the x where the image holds all taps of a line */
+  const uint8_t *image;            /* of the pixel's batch */
+  size_t pixel, line;              /* of the input */
+  size_t tap, tap_line;            /* one tap, one line of taps, in the panel */
+  size_t row;                      /* of the panel */
+  uint32_t k;                      /* elements */
+  uint32_t y, x;                   /* of the next output pixel */
+  span lines;                      /* of the filter at y */
+  uint32_t whole_begin, whole_end; /* the x where the image holds all taps of a line */
 } gatherer;
 
 static span lines_at(const edge_conv2d_desc *d, uint32_t y) {
@@ -261,7 +259,7 @@ static void run(const edge_conv2d_desc *d, const edge_gemm *g, uint8_t *base, co
   task.zero_point = d->output_zero_point;
   task.act_min = d->act_min;
   task.act_max = d->act_max;
-  edge_gemm_clear_padding(g, k, panel, most);
+  edge_gemm_clear_padding(g, k, panel, d->end - d->begin < most ? d->end - d->begin : most);
   for (uint32_t row = d->begin; row < d->end;) {
     const uint32_t count = d->end - row < most ? d->end - row : most;
     if (pointwise) {

@@ -52,9 +52,8 @@ void edge_qs8_conv2d_ref(const edge_conv2d_desc *d, uint8_t *base) {
   for (uint32_t row = d->begin; row < d->end; row++) {
     for (uint32_t n = 0; n < d->output_c; n++) {
       const int32_t acc = sum_s8(d, base, pixel_of(d, row), n);
-      const int64_t value = (int64_t)edge_mbqm(acc, multiplier[n], shift[n]) + d->output_zero_point;
-      const int64_t low = d->act_min.i, high = d->act_max.i;
-      output[(size_t)row * d->output_c + n] = (int8_t)(value < low ? low : (value > high ? high : value));
+      output[(size_t)row * d->output_c + n] =
+          edge_requantize_s8(acc, multiplier[n], shift[n], d->output_zero_point, d->act_min.i, d->act_max.i);
     }
   }
 }
@@ -79,8 +78,7 @@ void edge_f32_conv2d_ref(const edge_conv2d_desc *d, uint8_t *base) {
   for (uint32_t row = d->begin; row < d->end; row++) {
     for (uint32_t n = 0; n < d->output_c; n++) {
       const float sum = sum_f32(d, base, pixel_of(d, row), n);
-      const float least = sum < d->act_min.f ? d->act_min.f : sum;
-      output[(size_t)row * d->output_c + n] = least > d->act_max.f ? d->act_max.f : least;
+      output[(size_t)row * d->output_c + n] = edge_clamp_f32(sum, d->act_min.f, d->act_max.f);
     }
   }
 }

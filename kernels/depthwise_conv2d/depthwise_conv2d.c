@@ -164,7 +164,7 @@ static size_t packed_bytes_s8(const void *desc, edge_isa isa) {
   const edge_dw_kernel *kernel = kernel_s8(d, isa);
   if (kernel == NULL) return edge_qs8_depthwise_conv2d_packed_bytes__ref(d);
   const size_t tiles = (d->output_c - 1u) / kernel->tile + 1u;
-  return tiles * edge_dw_tile_words(edge_dw_taps(d), kernel->positions) * 4u;
+  return tiles * edge_dw_tile_words(edge_dw_taps(d), kernel->positions, kernel->powers) * 4u;
 }
 
 static size_t packed_bytes_f32(const void *desc, edge_isa isa) {

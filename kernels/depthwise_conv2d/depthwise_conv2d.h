@@ -9,7 +9,12 @@
  *
  *     | bias' i32[P] | multiplier i32[P] | left i32[P] | right i32[P] | round i32[P] | weights i16 |
  *
- * bias' = bias - input_zero_point * sum of the channel's weights; the four scale words are those of lanes.h.
+ * bias' = bias - input_zero_point * sum of the channel's weights; the four scale words are those of lanes.h. Wasm has
+ * slow 64-bit integer products, so its tiles differ where lanes.h says "powers":
+ *
+ *     | fractions i32[4] | bias' i32[P] | factor, up, down f64[P]  or  multiplier, left, right, round i32[P], gap | ...
+ *
+ * fractions: 1 where all shifts of the tile are in [-13, 0]; lanes_wasm_simd128.h says what the float64 are for.
  * Weights: for each pair of taps, P pairs (w[2j], w[2j + 1]), the last padded with 0; or, unpaired, P of each tap.
  * f32, packed: | bias f32[P] | weights f32[taps][P] |.
  *
@@ -42,9 +47,13 @@ static inline uint32_t edge_dw_start(uint32_t c, uint32_t tile, uint32_t channel
   return c + tile <= channels ? c : channels - tile;
 }
 
-/* Words of a packed s8 tile. */
-static inline size_t edge_dw_tile_words(uint32_t taps, uint32_t positions) {
-  return (size_t)positions * (5u + (taps + 1u) / 2u);
+/* Words of a packed s8 tile before its weights, and with them. */
+static inline uint32_t edge_dw_header_words(uint32_t positions, int powers) {
+  return powers ? 4u + 7u * positions : 5u * positions;
+}
+
+static inline size_t edge_dw_tile_words(uint32_t taps, uint32_t positions, int powers) {
+  return edge_dw_header_words(positions, powers) + (size_t)positions * ((taps + 1u) / 2u);
 }
 
 /* The reference: whole rows, from the canonical arrays. */

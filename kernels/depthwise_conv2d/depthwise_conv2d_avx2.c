@@ -40,7 +40,7 @@ static inline __attribute__((always_inline)) void pixels_c16(const edge_dw_desc 
                                                              const uint8_t *const *taps, size_t step, uint32_t pixels,
                                                              uint8_t *output, uint32_t count) {
   const edge_lanes_output limits = edge_lanes_output_of(d->output_zero_point, d->act_min.i, d->act_max.i);
-  const size_t tile_words = edge_dw_tile_words(count, 16);
+  const size_t tile_words = edge_dw_tile_words(count, 16, 0);
   const uint32_t channels = d->output_c;
   const int32_t *tile = packed;
   for (uint32_t c = 0; c < channels; c += 16u, tile += tile_words) {
@@ -67,7 +67,7 @@ static inline __attribute__((always_inline)) void pixels_c8(const edge_dw_desc *
                                                             const uint8_t *const *taps, size_t step, uint32_t pixels,
                                                             uint8_t *output, uint32_t count) {
   const edge_lanes_output limits = edge_lanes_output_of(d->output_zero_point, d->act_min.i, d->act_max.i);
-  const size_t tile_words = edge_dw_tile_words(count, 16);
+  const size_t tile_words = edge_dw_tile_words(count, 16, 0);
   const uint32_t channels = d->output_c;
   for (uint32_t i = 0; i < pixels; i += 2) {
     const int both = i + 1u < pixels; /* else the pixel stands in for its missing neighbour */

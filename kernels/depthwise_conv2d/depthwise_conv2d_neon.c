@@ -20,7 +20,7 @@ static inline __attribute__((always_inline)) void pixels_s8(const edge_dw_desc *
                                                             const uint8_t *const *taps, size_t step, uint32_t pixels,
                                                             uint8_t *output, uint32_t count) {
   const edge_lanes_output limits = edge_lanes_output_of(d->output_zero_point, d->act_min.i, d->act_max.i);
-  const size_t tile_words = edge_dw_tile_words(count, 8);
+  const size_t tile_words = edge_dw_tile_words(count, 8, 0);
   const uint32_t channels = d->output_c;
   for (uint32_t i = 0; i < pixels; i++) {
     const int32_t *tile = packed;

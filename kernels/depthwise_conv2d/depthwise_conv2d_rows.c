@@ -5,30 +5,56 @@
 #include "../common/lanes.h"
 #include "depthwise_conv2d.h"
 
-static void pack_tile_s8(const edge_dw_desc *d, const edge_dw_kernel *kernel, const uint8_t *base, uint32_t start,
-                         int32_t *tile) {
-  const int8_t *filter = (const int8_t *)(base + d->filter);
-  const int32_t *bias = (const int32_t *)(const void *)(base + d->bias);
-  const int32_t *multiplier = (const int32_t *)(const void *)(base + d->multiplier);
-  const int32_t *shift = (const int32_t *)(const void *)(base + d->shift);
+static void pack_weights(const edge_dw_desc *d, const edge_dw_kernel *kernel, const int8_t *filter, uint32_t start,
+                         int16_t *to) {
   const uint32_t taps = edge_dw_taps(d), lanes = kernel->positions;
-  int16_t *weights = (int16_t *)(void *)(tile + 5u * lanes);
   for (uint32_t lane = 0; lane < lanes; lane++) {
     const uint32_t c = start + kernel->order[lane];
-    const edge_scale_words words = edge_scale_words_of(multiplier[c], shift[c], kernel->powers);
-    uint32_t sum = 0;
     for (uint32_t k = 0; k < taps; k++) {
-      const int8_t weight = filter[(size_t)k * d->output_c + c];
-      sum += (uint32_t)(int32_t)weight;
-      weights[kernel->paired ? (size_t)(k / 2u) * 2u * lanes + 2u * lane + k % 2u : (size_t)k * lanes + lane] = weight;
+      const size_t pair = (size_t)(k / 2u) * 2u * lanes + 2u * lane + k % 2u, single = (size_t)k * lanes + lane;
+      to[kernel->paired ? pair : single] = filter[(size_t)k * d->output_c + c];
     }
-    if (kernel->paired && taps % 2u != 0) weights[(size_t)(taps / 2u) * 2u * lanes + 2u * lane + 1u] = 0;
-    tile[lane] = (int32_t)((d->bias != 0 ? (uint32_t)bias[c] : 0u) - (uint32_t)d->input_zero_point * sum);
-    tile[lanes + lane] = words.multiplier;
-    tile[2u * lanes + lane] = words.left;
-    tile[3u * lanes + lane] = words.right;
-    tile[4u * lanes + lane] = words.round;
+    if (kernel->paired && taps % 2u != 0) to[(size_t)(taps / 2u) * 2u * lanes + 2u * lane + 1u] = 0;
   }
+}
+
+/* The bias with the input's zero point folded in; wraps as the sums do. */
+static int32_t folded_bias(const edge_dw_desc *d, const uint8_t *base, uint32_t c) {
+  const int8_t *filter = (const int8_t *)(base + d->filter);
+  const uint32_t bias = d->bias != 0 ? ((const uint32_t *)(const void *)(base + d->bias))[c] : 0u;
+  uint32_t sum = 0;
+  for (uint32_t k = 0; k < edge_dw_taps(d); k++) sum += (uint32_t)(int32_t)filter[(size_t)k * d->output_c + c];
+  return (int32_t)(bias - (uint32_t)d->input_zero_point * sum);
+}
+
+static void pack_scale_words(int32_t *to, uint32_t lanes, uint32_t lane, edge_scale_words words) {
+  to[lane] = words.multiplier;
+  to[lanes + lane] = words.left;
+  to[2u * lanes + lane] = words.right;
+  to[3u * lanes + lane] = words.round;
+}
+
+static void pack_tile_s8(const edge_dw_desc *d, const edge_dw_kernel *kernel, const uint8_t *base, uint32_t start,
+                         int32_t *tile) {
+  const int32_t *multiplier = (const int32_t *)(const void *)(base + d->multiplier);
+  const int32_t *shift = (const int32_t *)(const void *)(base + d->shift);
+  const uint32_t lanes = kernel->positions;
+  int32_t *bias = kernel->powers ? tile + 4 : tile, *scales = bias + lanes;
+  int fractions = kernel->powers;
+  for (uint32_t i = 0; i < kernel->tile; i++) fractions &= edge_scale_has_fractions(shift[start + i]);
+  if (kernel->powers) __builtin_memset(tile, 0, 4u * edge_dw_header_words(lanes, 1));
+  if (kernel->powers) tile[0] = fractions;
+  for (uint32_t lane = 0; lane < lanes; lane++) {
+    const uint32_t c = start + kernel->order[lane];
+    bias[lane] = folded_bias(d, base, c);
+    if (fractions) {
+      edge_scale_fractions_of(multiplier[c], shift[c], (double *)(void *)scales, lanes, lane);
+    } else {
+      pack_scale_words(scales, lanes, lane, edge_scale_words_of(multiplier[c], shift[c], kernel->powers));
+    }
+  }
+  pack_weights(d, kernel, (const int8_t *)(base + d->filter), start,
+               (int16_t *)(void *)(tile + edge_dw_header_words(lanes, kernel->powers)));
 }
 
 void edge_qs8_depthwise_conv2d_pack(const edge_dw_desc *d, const edge_dw_kernel *kernel, const uint8_t *base,
@@ -37,7 +63,7 @@ void edge_qs8_depthwise_conv2d_pack(const edge_dw_desc *d, const edge_dw_kernel 
   const uint32_t tiles = (d->output_c - 1u) / kernel->tile + 1u;
   for (uint32_t t = 0; t < tiles; t++) {
     pack_tile_s8(d, kernel, base, edge_dw_start(t * kernel->tile, kernel->tile, d->output_c), tile);
-    tile += edge_dw_tile_words(edge_dw_taps(d), kernel->positions);
+    tile += edge_dw_tile_words(edge_dw_taps(d), kernel->positions, kernel->powers);
   }
 }
 

@@ -2,83 +2,92 @@
 #include "../common/lanes_wasm_simd128.h"
 #include "depthwise_conv2d.h"
 
-static inline __attribute__((always_inline)) void tile_s8(const int32_t *tile, uint32_t count,
-                                                          const uint8_t *const *taps, size_t at, int8_t *output,
-                                                          edge_lanes_output limits) {
-  const v128_t *weights = (const v128_t *)(const void *)(tile + 40);
-  v128_t low = wasm_v128_load(tile), high = wasm_v128_load(tile + 4);
-  for (uint32_t k = 0; k < count; k += 2) {
-    const v128_t a = wasm_i16x8_load8x8(taps[k] + at);
-    const v128_t b = k + 1 < count ? wasm_i16x8_load8x8(taps[k + 1] + at) : wasm_i16x8_splat(0);
-    const v128_t ab_low = wasm_i16x8_shuffle(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
-    const v128_t ab_high = wasm_i16x8_shuffle(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
-    low = wasm_i32x4_add(low, wasm_i32x4_dot_i16x8(ab_low, wasm_v128_load(weights + k)));
-    high = wasm_i32x4_add(high, wasm_i32x4_dot_i16x8(ab_high, wasm_v128_load(weights + k + 1)));
-  }
-  edge_lanes_store2_s8(output, edge_lanes_mbqm(low, edge_lanes_scale_load(tile + 8, 8)),
-                       edge_lanes_mbqm(high, edge_lanes_scale_load(tile + 12, 8)), limits);
+enum { TILE = 8, HEADER_WORDS = 4 + 7 * TILE };
+
+typedef struct sums {
+  v128_t low, high;
+} sums;
+
+/* Adds two taps: a and b are 8 channels of input as int16. */
+static inline sums add_pair(sums s, v128_t a, v128_t b, const v128_t *weights) {
+  const v128_t low = wasm_i16x8_shuffle(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+  const v128_t high = wasm_i16x8_shuffle(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+  const sums sum = {wasm_i32x4_add(s.low, wasm_i32x4_dot_i16x8(low, wasm_v128_load(weights))),
+                    wasm_i32x4_add(s.high, wasm_i32x4_dot_i16x8(high, wasm_v128_load(weights + 1)))};
+  return sum;
 }
 
-static inline __attribute__((always_inline)) void pixels_s8(const edge_dw_desc *d, const void *packed,
-                                                            const uint8_t *const *taps, size_t step, uint32_t pixels,
-                                                            uint8_t *output, uint32_t count) {
-  const edge_lanes_output limits = edge_lanes_output_of(d->output_zero_point, d->act_min.i, d->act_max.i);
-  const size_t tile_words = edge_dw_tile_words(count, 8);
-  const uint32_t channels = d->output_c;
-  for (uint32_t i = 0; i < pixels; i++) {
-    const int32_t *tile = packed;
-    for (uint32_t c = 0;; tile += tile_words) {
-      const uint32_t start = c + 8u <= channels ? c : channels - 8u;
-      tile_s8(tile, count, taps, i * step + start, (int8_t *)output + start, limits);
-      c += 8u;
-      if (c >= channels) break;
-    }
-    output += channels;
+static inline v128_t load_tap(const uint8_t *tap, size_t at) { return wasm_i16x8_load8x8(tap + at); }
+
+/* The loop must stay one: Cranelift computes pure values as late as it may, so that of an unrolled loop all loads come
+ * first, and most of their values are spilled. The end of an iteration is where it has to compute the sums. */
+static inline sums add_taps(sums s, const v128_t *weights, uint32_t count, const uint8_t *const *taps, size_t at) {
+  uint32_t k = 0;
+  _Pragma("clang loop unroll(disable)") for (; k + 4u <= count; k += 4u) {
+    s = add_pair(s, load_tap(taps[k], at), load_tap(taps[k + 1u], at), weights + k);
+    s = add_pair(s, load_tap(taps[k + 2u], at), load_tap(taps[k + 3u], at), weights + k + 2u);
   }
+  _Pragma("clang loop unroll(disable)") for (; k < count; k += 2u) {
+    const v128_t second = k + 1u < count ? load_tap(taps[k + 1u], at) : wasm_i16x8_splat(0);
+    s = add_pair(s, load_tap(taps[k], at), second, weights + k);
+  }
+  return s;
 }
 
 static void qs8_c8(const edge_dw_desc *d, const void *packed, const uint8_t *const *taps, size_t step, uint32_t pixels,
                    uint8_t *output) {
-  if (edge_dw_taps(d) == 9) {
-    pixels_s8(d, packed, taps, step, pixels, output, 9);
-  } else {
-    pixels_s8(d, packed, taps, step, pixels, output, edge_dw_taps(d));
-  }
-}
-
-const edge_dw_kernel edge_qs8_depthwise_conv2d__wasm_simd128 = {
-    qs8_c8, 8, 8, 1, EDGE_LANES_POWERS, {0, 1, 2, 3, 4, 5, 6, 7}};
-
-static inline __attribute__((always_inline)) void pixels_f32(const edge_dw_desc *d, const void *packed,
-                                                             const uint8_t *const *taps, size_t step, uint32_t pixels,
-                                                             uint8_t *output, uint32_t count) {
-  const v128_t low = wasm_f32x4_splat(d->act_min.f), high = wasm_f32x4_splat(d->act_max.f);
-  const uint32_t channels = d->output_c;
-  for (uint32_t i = 0; i < pixels; i++) {
-    const float *weights = packed;
-    float *out = (float *)(void *)output + (size_t)i * channels;
-    for (uint32_t c = 0;;) {
-      const uint32_t start = c + 4u <= channels ? c : channels - 4u;
-      v128_t sum = wasm_v128_load(weights);
-      weights += 4;
-      for (uint32_t k = 0; k < count; k++, weights += 4) {
-        const float *x = (const float *)(const void *)(taps[k] + i * step) + start;
-        sum = wasm_f32x4_add(sum, wasm_f32x4_mul(wasm_v128_load(x), wasm_v128_load(weights)));
+  const edge_lanes_output limits = edge_lanes_output_of(d->output_zero_point, d->act_min.i, d->act_max.i);
+  const uint32_t channels = d->output_c, count = edge_dw_taps(d);
+  const int32_t *tile = packed;
+  for (uint32_t c = 0; c < channels; c += TILE, tile += edge_dw_tile_words(count, TILE, 1)) {
+    const uint32_t start = edge_dw_start(c, TILE, channels);
+    const v128_t *weights = (const v128_t *)(const void *)(tile + HEADER_WORDS);
+    const sums bias = {wasm_v128_load(tile + 4), wasm_v128_load(tile + 8)};
+    int8_t *to = (int8_t *)output + start;
+    size_t at = start;
+    for (uint32_t i = 0; i < pixels; i++, at += step, to += channels) {
+      sums s = add_taps(bias, weights, count, taps, at);
+      if (tile[0] != 0) {
+        const double *factor = (const double *)(const void *)(tile + 12);
+        s.low = edge_lanes_mbqm_fractions(s.low, factor, TILE);
+        s.high = edge_lanes_mbqm_fractions(s.high, factor + 4, TILE);
+      } else {
+        s.low = edge_lanes_mbqm(s.low, edge_lanes_scale_load(tile + 12, TILE));
+        s.high = edge_lanes_mbqm(s.high, edge_lanes_scale_load(tile + 16, TILE));
       }
-      /* x < low ? low : x, and so on: these forms keep a NaN and are one instruction each. */
-      wasm_v128_store(out + start, wasm_f32x4_pmin(wasm_f32x4_pmax(sum, low), high));
-      c += 4u;
-      if (c >= channels) break;
+      edge_lanes_store2_s8(to, s.low, s.high, limits);
     }
   }
 }
 
+const edge_dw_kernel edge_qs8_depthwise_conv2d__wasm_simd128 = {
+    qs8_c8, TILE, TILE, 1, EDGE_LANES_POWERS, {0, 1, 2, 3, 4, 5, 6, 7}};
+
+static inline v128_t load_f32(const uint8_t *tap, size_t at) { return wasm_v128_load(tap + at); }
+
 static void f32_c4(const edge_dw_desc *d, const void *packed, const uint8_t *const *taps, size_t step, uint32_t pixels,
                    uint8_t *output) {
-  if (edge_dw_taps(d) == 9) {
-    pixels_f32(d, packed, taps, step, pixels, output, 9);
-  } else {
-    pixels_f32(d, packed, taps, step, pixels, output, edge_dw_taps(d));
+  const v128_t low = wasm_f32x4_splat(d->act_min.f), high = wasm_f32x4_splat(d->act_max.f);
+  const uint32_t channels = d->output_c, count = edge_dw_taps(d);
+  const v128_t *tile = packed;
+  for (uint32_t c = 0; c < channels; c += 4u, tile += count + 1u) {
+    const uint32_t start = edge_dw_start(c, 4, channels);
+    float *to = (float *)(void *)output + start;
+    size_t at = start * 4u;
+    for (uint32_t i = 0; i < pixels; i++, at += step, to += channels) {
+      v128_t sum = wasm_v128_load(tile);
+      uint32_t k = 0;
+      _Pragma("clang loop unroll(disable)") for (; k + 3u <= count; k += 3u) { /* one loop: see add_taps */
+        sum = wasm_f32x4_add(sum, wasm_f32x4_mul(load_f32(taps[k], at), wasm_v128_load(tile + k + 1u)));
+        sum = wasm_f32x4_add(sum, wasm_f32x4_mul(load_f32(taps[k + 1u], at), wasm_v128_load(tile + k + 2u)));
+        sum = wasm_f32x4_add(sum, wasm_f32x4_mul(load_f32(taps[k + 2u], at), wasm_v128_load(tile + k + 3u)));
+      }
+      for (; k < count; k++) {
+        sum = wasm_f32x4_add(sum, wasm_f32x4_mul(load_f32(taps[k], at), wasm_v128_load(tile + k + 1u)));
+      }
+      /* x < low ? low : x, and so on: these forms keep a NaN and are one instruction each. */
+      wasm_v128_store(to, wasm_f32x4_pmin(wasm_f32x4_pmax(sum, low), high));
+    }
   }
 }
 

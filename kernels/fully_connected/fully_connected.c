@@ -26,11 +26,11 @@ static edge_status check_numbers(const edge_fully_connected_desc *d, edge_kernel
     REQUIRE(scale, RANGE, d->scale == 0);
     REQUIRE(input_zero_point, RANGE, d->input_zero_point == 0);
     REQUIRE(output_zero_point, RANGE, d->output_zero_point == 0);
-    REQUIRE(act_max, RANGE, d->act_min.f <= d->act_max.f); /* false for a NaN */
+    REQUIRE(act_min, RANGE, d->act_min.f <= d->act_max.f); /* false for a NaN */
   } else {
     REQUIRE(input_zero_point, RANGE, edge_zero_point_ok(d->input_zero_point));
     REQUIRE(output_zero_point, RANGE, edge_zero_point_ok(d->output_zero_point));
-    REQUIRE(act_max, RANGE, edge_s8_range_ok(d->act_min.i, d->act_max.i));
+    REQUIRE(act_min, RANGE, edge_s8_range_ok(d->act_min.i, d->act_max.i));
   }
   return 0;
 }

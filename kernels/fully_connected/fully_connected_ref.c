@@ -4,7 +4,9 @@
  */
 #include "fully_connected.h"
 
-/* std::round: to the nearest, halves away from zero. |x| < 2^62 or so; what is beyond int32 is clamped anyway. */
+#include "../common/fixed_point.h"
+
+/* std::round: to the nearest, halves away from zero. |x| <= 2^32. */
 static int64_t round_half_away(double x) {
   const int64_t whole = (int64_t)x;
   const double rest = x - (double)whole;
@@ -42,8 +44,7 @@ void edge_f32_fully_connected_ref(const edge_fully_connected_desc *d, uint8_t *b
       const float *w = (const float *)(const void *)(base + d->filter) + (size_t)n * d->input_c;
       float sum = d->bias != 0 ? bias[n] : 0.0f;
       for (uint32_t k = 0; k < d->input_c; k++) sum += x[k] * w[k];
-      const float least = sum < d->act_min.f ? d->act_min.f : sum;
-      output[(size_t)m * d->output_c + n] = least > d->act_max.f ? d->act_max.f : least;
+      output[(size_t)m * d->output_c + n] = edge_clamp_f32(sum, d->act_min.f, d->act_max.f);
     }
   }
 }

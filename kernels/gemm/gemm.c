@@ -231,14 +231,15 @@ static void run_partial(const edge_gemm *g, const edge_gemm_task *task, const ui
     const uint32_t count = rows - row < PARTIAL_ROWS ? rows - row : PARTIAL_ROWS;
     g->run(&part, panel + row * task->panel_stride, count, tile, 1, aside);
     for (uint32_t i = 0; i < count; i++) {
-      copy_bytes(output + (row + i) * task->output_stride, (const uint8_t *)aside + i * part.output_stride + lane_begin * element,
+      copy_bytes(output + (row + i) * task->output_stride,
+                 (const uint8_t *)aside + i * part.output_stride + lane_begin * element,
                  (lane_end - lane_begin) * element);
     }
   }
 }
 
-void edge_gemm_run(const edge_gemm *g, const edge_gemm_task *task, const void *panel, uint32_t rows,
-                   const void *packed, uint32_t n_begin, uint32_t n_end, void *output) {
+void edge_gemm_run(const edge_gemm *g, const edge_gemm_task *task, const void *panel, uint32_t rows, const void *packed,
+                   uint32_t n_begin, uint32_t n_end, void *output) {
   const size_t element = is_float(g) ? 4u : 1u;
   for (uint32_t n = n_begin; n < n_end;) {
     const uint32_t lane = n % g->nr;

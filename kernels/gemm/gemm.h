@@ -42,7 +42,6 @@ enum {
   EDGE_TILE_POWER,      /* MBQM: 2^(30 - right), for ISAs without a shift by lane */
   EDGE_TILE_SIGN,       /* MBQM: all ones where right > 0 */
   EDGE_TILE_SCALAR,     /* MBQM: all ones in a tile where LEFT or POWER cannot be used (left > 0 or right > 30) */
-  EDGE_TILE_UNUSED,
   EDGE_TILE_WORDS,
   EDGE_TILE_SCALE = EDGE_TILE_LEFT, /* F64: f64 [nr] in the place of two words */
 };
@@ -120,8 +119,8 @@ void edge_gemm_fill(const edge_gemm *g, void *panel, int32_t value, uint32_t cou
 edge_gemm_task edge_gemm_begin(const edge_gemm *g, edge_gemm_epilogue epilogue, uint32_t n, uint32_t k);
 
 /* Panel rows x channels [n_begin, n_end). `output` is channel 0 of the first row. */
-void edge_gemm_run(const edge_gemm *g, const edge_gemm_task *task, const void *panel, uint32_t rows,
-                   const void *packed, uint32_t n_begin, uint32_t n_end, void *output);
+void edge_gemm_run(const edge_gemm *g, const edge_gemm_task *task, const void *panel, uint32_t rows, const void *packed,
+                   uint32_t n_begin, uint32_t n_end, void *output);
 
 /* EDGE_GEMM_<build>(dtype, isa, variant). */
 #define EDGE_GEMM_ROW(dtype, isa, variant) extern const edge_gemm edge_##dtype##_gemm__##variant;

@@ -13,7 +13,8 @@
 /* ---- int8 ---- */
 
 EDGE_INLINE void widen16(int16_t *to, const int8_t *from) {
-  _mm256_storeu_si256((__m256i *)(void *)to, _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)from)));
+  _mm256_storeu_si256((__m256i *)(void *)to,
+                      _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)from)));
 }
 EDGE_INLINE void widen8(int16_t *to, const int8_t *from) {
   _mm_storeu_si128((__m128i *)(void *)to, _mm_cvtepi8_epi16(_mm_loadl_epi64((const __m128i *)(const void *)from)));
@@ -124,9 +125,7 @@ EDGE_INLINE void step_s8(const edge_gemm_task *task, const uint8_t *a, const uin
   }
   EDGE_UNROLL for (int r = 0; r < mr; r++) {
     const __m256i x = _mm256_set1_epi32(edge_load_s32(a + r * task->panel_stride + 2u * k));
-    EDGE_UNROLL for (int j = 0; j < nt; j++) {
-      acc[r][j] = _mm256_add_epi32(acc[r][j], _mm256_madd_epi16(x, b[j]));
-    }
+    EDGE_UNROLL for (int j = 0; j < nt; j++) { acc[r][j] = _mm256_add_epi32(acc[r][j], _mm256_madd_epi16(x, b[j])); }
   }
 }
 

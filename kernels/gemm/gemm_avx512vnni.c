@@ -48,7 +48,9 @@ static void copy_u8(void *panel, size_t panel_stride, const void *source, size_t
   }
 }
 
-EDGE_INLINE __m512i words(const uint8_t *tile, uint32_t word) { return _mm512_loadu_si512(edge_tile_words(tile, word, NR)); }
+EDGE_INLINE __m512i words(const uint8_t *tile, uint32_t word) {
+  return _mm512_loadu_si512(edge_tile_words(tile, word, NR));
+}
 
 /* The constants of a tile's epilogue in registers: loaded before the first store, which could alias them. */
 typedef struct finish {

@@ -24,13 +24,13 @@ static void copy_s16(void *panel, size_t panel_stride, const void *source, size_
 }
 
 /* One of k: lane j of A by weights [8]. */
-#define STEP(j)                                                                         \
-  do {                                                                                  \
-    const int16x8_t w = vmovl_s8(vld1_s8(b + 8 * (j)));                                 \
-    EDGE_UNROLL for (int r = 0; r < mr; r++) {                                          \
-      acc[r][0] = vmlal_laneq_s16(acc[r][0], vget_low_s16(w), x[r], j);                 \
-      acc[r][1] = vmlal_high_laneq_s16(acc[r][1], w, x[r], j);                          \
-    }                                                                                   \
+#define STEP(j)                                                         \
+  do {                                                                  \
+    const int16x8_t w = vmovl_s8(vld1_s8(b + 8 * (j)));                 \
+    EDGE_UNROLL for (int r = 0; r < mr; r++) {                          \
+      acc[r][0] = vmlal_laneq_s16(acc[r][0], vget_low_s16(w), x[r], j); \
+      acc[r][1] = vmlal_high_laneq_s16(acc[r][1], w, x[r], j);          \
+    }                                                                   \
   } while (0)
 
 EDGE_INLINE void tile_s8(const edge_gemm_task *task, const uint8_t *a, const uint8_t *tile, int8_t *output,
@@ -111,13 +111,13 @@ static void copy_f32(void *panel, size_t panel_stride, const void *source, size_
 }
 
 /* One of k: lane j of A by weights [8]. */
-#define STEP_F32(j)                                                                \
-  do {                                                                             \
+#define STEP_F32(j)                                                                 \
+  do {                                                                              \
     const float32x4_t b0 = vld1q_f32(b + 8 * (j)), b1 = vld1q_f32(b + 8 * (j) + 4); \
-    EDGE_UNROLL for (int r = 0; r < mr; r++) {                                     \
-      acc[r][0] = vfmaq_laneq_f32(acc[r][0], b0, x[r], j);                         \
-      acc[r][1] = vfmaq_laneq_f32(acc[r][1], b1, x[r], j);                         \
-    }                                                                              \
+    EDGE_UNROLL for (int r = 0; r < mr; r++) {                                      \
+      acc[r][0] = vfmaq_laneq_f32(acc[r][0], b0, x[r], j);                          \
+      acc[r][1] = vfmaq_laneq_f32(acc[r][1], b1, x[r], j);                          \
+    }                                                                               \
   } while (0)
 
 EDGE_INLINE void tile_f32(const edge_gemm_task *task, const uint8_t *a, const float *tile, uint8_t *output,

@@ -13,13 +13,13 @@ static void copy_s8(void *panel, size_t panel_stride, const void *source, size_t
 }
 
 /* Four of k: lane j of A by weights [8][4]. */
-#define STEP(j)                                                                       \
-  do {                                                                                \
-    const int8x16_t b0 = vld1q_s8(b + 32 * (j)), b1 = vld1q_s8(b + 32 * (j) + 16);    \
-    EDGE_UNROLL for (int r = 0; r < mr; r++) {                                        \
-      acc[r][0] = vdotq_laneq_s32(acc[r][0], b0, x[r], j);                            \
-      acc[r][1] = vdotq_laneq_s32(acc[r][1], b1, x[r], j);                            \
-    }                                                                                 \
+#define STEP(j)                                                                    \
+  do {                                                                             \
+    const int8x16_t b0 = vld1q_s8(b + 32 * (j)), b1 = vld1q_s8(b + 32 * (j) + 16); \
+    EDGE_UNROLL for (int r = 0; r < mr; r++) {                                     \
+      acc[r][0] = vdotq_laneq_s32(acc[r][0], b0, x[r], j);                         \
+      acc[r][1] = vdotq_laneq_s32(acc[r][1], b1, x[r], j);                         \
+    }                                                                              \
   } while (0)
 
 EDGE_INLINE void tile_s8(const edge_gemm_task *task, const uint8_t *a, const uint8_t *tile, int8_t *output,

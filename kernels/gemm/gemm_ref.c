@@ -29,9 +29,10 @@ static int8_t output_s8(const edge_gemm_task *task, const uint8_t *tile, const i
   const int8_t *b = (const int8_t *)tile + EDGE_TILE_HEADER(NR) + lane;
   uint32_t sum = (uint32_t)words[EDGE_TILE_BIAS * NR + lane];
   for (uint32_t i = 0; i < task->k; i++) sum += (uint32_t)(a[i] * b[(size_t)i * NR]);
-  const int32_t scaled = task->epilogue == EDGE_GEMM_MBQM
-                             ? edge_tile_mbqm(words, NR, lane, (int32_t)sum)
-                             : edge_round_f64((int32_t)sum, ((const double *)(const void *)(words + EDGE_TILE_SCALE * NR))[lane]);
+  const int32_t scaled =
+      task->epilogue == EDGE_GEMM_MBQM
+          ? edge_tile_mbqm(words, NR, lane, (int32_t)sum)
+          : edge_round_f64((int32_t)sum, ((const double *)(const void *)(words + EDGE_TILE_SCALE * NR))[lane]);
   return edge_output_s8(scaled, task->zero_point, task->act_min.i, task->act_max.i);
 }
 
@@ -50,7 +51,7 @@ static void run_s8(const edge_gemm_task *task, const void *panel, uint32_t rows,
 static float output_f32(const edge_gemm_task *task, const float *tile, const float *a, uint32_t lane) {
   float sum = tile[lane];
   for (uint32_t i = 0; i < task->k; i++) sum += a[i] * tile[(size_t)(i + 1u) * NR + lane];
-  return sum < task->act_min.f ? task->act_min.f : (sum > task->act_max.f ? task->act_max.f : sum);
+  return edge_clamp_f32(sum, task->act_min.f, task->act_max.f);
 }
 
 static void run_f32(const edge_gemm_task *task, const void *panel, uint32_t rows, const void *packed, uint32_t tiles,

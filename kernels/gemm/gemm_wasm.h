@@ -9,6 +9,13 @@
 
 #define NR 8
 
+/* Hides where a pointer comes from. The loop optimiser would otherwise take the constant offsets of the loads apart,
+ * and each would become an addition. */
+EDGE_INLINE const uint8_t *edge_opaque(const uint8_t *p) {
+  __asm__("" : "+r"(p));
+  return p;
+}
+
 EDGE_INLINE v128_t edge_words(const uint8_t *tile, uint32_t word, int half) {
   return wasm_v128_load(edge_tile_words(tile, word, NR) + 4 * half);
 }
@@ -21,70 +28,124 @@ EDGE_INLINE v128_t edge_multiply_shift(v128_t x, v128_t y, const int bits) {
   return wasm_i32x4_shuffle(low, high, 0, 2, 4, 6);
 }
 
+enum { EDGE_AS_MBQM, EDGE_AS_MBQM_SCALAR, EDGE_AS_F64 };
+
+/* The constants of a tile's epilogue: loaded before the first store, which could alias them. */
+typedef struct edge_finish {
+  const int32_t *words;
+  v128_t multiplier[2], sign[2], power[2]; /* MBQM */
+  v128_t scale[4], low, high;              /* F64; the bounds are without the zero point */
+  v128_t zero_point, act_min, act_max;
+} edge_finish;
+
+EDGE_INLINE edge_finish edge_finish_of(const edge_gemm_task *task, const uint8_t *tile, const int as) {
+  edge_finish f = {.words = (const int32_t *)(const void *)tile};
+  f.zero_point = wasm_i16x8_splat((int16_t)task->zero_point);
+  f.act_min = wasm_i8x16_splat((int8_t)task->act_min.i);
+  f.act_max = wasm_i8x16_splat((int8_t)task->act_max.i);
+  if (as == EDGE_AS_F64) {
+    const double *scale = (const double *)(const void *)edge_tile_words(tile, EDGE_TILE_SCALE, NR);
+    EDGE_UNROLL for (int i = 0; i < 4; i++) f.scale[i] = wasm_v128_load(scale + 2 * i);
+    f.low = wasm_f64x2_splat(task->act_min.i - task->zero_point);
+    f.high = wasm_f64x2_splat(task->act_max.i - task->zero_point);
+  } else {
+    EDGE_UNROLL for (int half = 0; half < 2; half++) {
+      f.multiplier[half] = edge_words(tile, EDGE_TILE_MULTIPLIER, half);
+      f.sign[half] = edge_words(tile, EDGE_TILE_SIGN, half);
+      f.power[half] = edge_words(tile, EDGE_TILE_POWER, half);
+    }
+  }
+  return f;
+}
+
 /* edge_mbqm by lane, for shifts -30 .. 0. Wasm cannot shift each lane by its own count: the rounding shift right by e
  * is a product with 2^(30 - e), shifted by 30. */
-EDGE_INLINE v128_t edge_mbqm_x4(v128_t acc, const uint8_t *tile, int half) {
-  const v128_t high = edge_multiply_shift(acc, edge_words(tile, EDGE_TILE_MULTIPLIER, half), 31);
-  const v128_t sign = wasm_v128_and(wasm_i32x4_shr(high, 31), edge_words(tile, EDGE_TILE_SIGN, half));
-  return edge_multiply_shift(wasm_i32x4_add(high, sign), edge_words(tile, EDGE_TILE_POWER, half), 30);
+EDGE_INLINE v128_t edge_mbqm_x4(v128_t acc, const edge_finish *f, int half) {
+  const v128_t high = edge_multiply_shift(acc, f->multiplier[half], 31);
+  const v128_t sign = wasm_v128_and(wasm_i32x4_shr(high, 31), f->sign[half]);
+  return edge_multiply_shift(wasm_i32x4_add(high, sign), f->power[half], 30);
 }
 
 /* The same for any shift, for tiles that are marked EDGE_TILE_SCALAR. */
-EDGE_INLINE v128_t edge_mbqm_scalar(v128_t acc, const uint8_t *tile, int half) {
+EDGE_INLINE v128_t edge_mbqm_scalar(v128_t acc, const edge_finish *f, int half) {
   int32_t lanes[4];
   wasm_v128_store(lanes, acc);
-  for (uint32_t i = 0; i < 4; i++) {
-    lanes[i] = edge_tile_mbqm((const int32_t *)(const void *)tile, NR, 4u * (uint32_t)half + i, lanes[i]);
-  }
+  for (uint32_t i = 0; i < 4; i++) lanes[i] = edge_tile_mbqm(f->words, NR, 4u * (uint32_t)half + i, lanes[i]);
   return wasm_v128_load(lanes);
 }
 
 /* Two lanes of the low half of acc, in the low half of the result. */
-EDGE_INLINE v128_t edge_round_f64_x2(v128_t acc, const double *scale, v128_t low, v128_t high) {
-  v128_t x = wasm_f64x2_mul(wasm_f64x2_convert_low_i32x4(acc), wasm_v128_load(scale));
-  x = wasm_f64x2_pmin(wasm_f64x2_pmax(x, low), high);
+EDGE_INLINE v128_t edge_round_f64_x2(v128_t acc, v128_t scale, const edge_finish *f) {
+  const v128_t product = wasm_f64x2_mul(wasm_f64x2_convert_low_i32x4(acc), scale);
+  const v128_t x = wasm_f64x2_pmin(wasm_f64x2_pmax(product, f->low), f->high);
   const v128_t half = wasm_v128_or(wasm_v128_and(x, wasm_f64x2_splat(-0.0)), wasm_f64x2_splat(EDGE_HALF_BELOW));
   return wasm_i32x4_trunc_sat_f64x2_zero(wasm_f64x2_add(x, half));
 }
 
-EDGE_INLINE v128_t edge_round_f64_x4(const edge_gemm_task *task, v128_t acc, const uint8_t *tile, int half) {
-  const double *scale = (const double *)(const void *)edge_tile_words(tile, EDGE_TILE_SCALE, NR) + 4 * half;
-  const v128_t low = wasm_f64x2_splat(task->act_min.i - task->zero_point);
-  const v128_t high = wasm_f64x2_splat(task->act_max.i - task->zero_point);
-  const v128_t first = edge_round_f64_x2(acc, scale, low, high);
-  const v128_t second = edge_round_f64_x2(wasm_i32x4_shuffle(acc, acc, 2, 3, 2, 3), scale + 2, low, high);
+EDGE_INLINE v128_t edge_requantize_x4(v128_t acc, const edge_finish *f, int half, const int as) {
+  if (as == EDGE_AS_MBQM) return edge_mbqm_x4(acc, f, half);
+  if (as == EDGE_AS_MBQM_SCALAR) return edge_mbqm_scalar(acc, f, half);
+  const v128_t first = edge_round_f64_x2(acc, f->scale[2 * half], f);
+  const v128_t second = edge_round_f64_x2(wasm_i32x4_shuffle(acc, acc, 2, 3, 2, 3), f->scale[2 * half + 1], f);
   return wasm_i64x2_shuffle(first, second, 0, 2);
 }
 
-/* Adds the zero point, clamps and stores 8 outputs. Saturation on the way never hides what the clamp would change. */
-EDGE_INLINE void edge_store_s8(const edge_gemm_task *task, v128_t first, v128_t second, int8_t *output) {
-  const v128_t sum =
-      wasm_i16x8_add_sat(wasm_i16x8_narrow_i32x4(first, second), wasm_i16x8_splat((int16_t)task->zero_point));
-  const v128_t bytes = wasm_i8x16_max(wasm_i8x16_narrow_i16x8(sum, sum), wasm_i8x16_splat((int8_t)task->act_min.i));
-  wasm_v128_store64_lane(output, wasm_i8x16_min(bytes, wasm_i8x16_splat((int8_t)task->act_max.i)), 0);
-}
-
-enum { EDGE_AS_MBQM, EDGE_AS_MBQM_SCALAR, EDGE_AS_F64 };
-
-EDGE_INLINE v128_t edge_requantize_x4(const edge_gemm_task *task, v128_t acc, const uint8_t *tile, int half,
-                                      const int as) {
-  if (as == EDGE_AS_F64) return edge_round_f64_x4(task, acc, tile, half);
-  return as == EDGE_AS_MBQM ? edge_mbqm_x4(acc, tile, half) : edge_mbqm_scalar(acc, tile, half);
-}
-
-/* The sums of mr rows to outputs. */
-EDGE_INLINE void edge_store_tile_s8(const edge_gemm_task *task, v128_t acc[4][2], const uint8_t *tile, int8_t *output,
-                                    const int mr, const int as) {
+/* The sums of mr rows, columns j and j + 1 of acc, to outputs. Saturation on the way never hides what the clamp would
+ * change. */
+EDGE_INLINE void edge_store_tile_s8(const edge_gemm_task *task, v128_t acc[4][4], const int j, const uint8_t *tile,
+                                    int8_t *output, const int mr, const int as) {
+  const edge_finish f = edge_finish_of(task, tile, as);
+  const size_t stride = task->output_stride;
   EDGE_UNROLL for (int r = 0; r < mr; r++) {
-    edge_store_s8(task, edge_requantize_x4(task, acc[r][0], tile, 0, as),
-                  edge_requantize_x4(task, acc[r][1], tile, 1, as), output + r * task->output_stride);
+    const v128_t y =
+        wasm_i16x8_narrow_i32x4(edge_requantize_x4(acc[r][j], &f, 0, as), edge_requantize_x4(acc[r][j + 1], &f, 1, as));
+    const v128_t sum = wasm_i16x8_add_sat(y, f.zero_point);
+    const v128_t bytes = wasm_i8x16_max(wasm_i8x16_narrow_i16x8(sum, sum), f.act_min);
+    wasm_v128_store64_lane(output + r * stride, wasm_i8x16_min(bytes, f.act_max), 0);
   }
 }
 
-/* Which epilogue a tile takes. */
-EDGE_INLINE int edge_epilogue_of(const edge_gemm_task *task, const uint8_t *tile) {
+/* Which epilogue serves `count` tiles. */
+EDGE_INLINE int edge_epilogue_of(const edge_gemm_task *task, const uint8_t *tiles, const int count) {
   if (task->epilogue == EDGE_GEMM_F64) return EDGE_AS_F64;
-  return *edge_tile_words(tile, EDGE_TILE_SCALAR, NR) != 0 ? EDGE_AS_MBQM_SCALAR : EDGE_AS_MBQM;
+  int32_t scalar = 0;
+  for (int j = 0; j < count; j++) scalar |= *edge_tile_words(tiles + j * task->tile_bytes, EDGE_TILE_SCALAR, NR);
+  return scalar != 0 ? EDGE_AS_MBQM_SCALAR : EDGE_AS_MBQM;
+}
+
+/* A variant's body: the sums of mr rows x nt tiles, stored through the epilogue `as`. */
+typedef void edge_tile_body(const edge_gemm_task *task, const uint8_t *a, const uint8_t *tiles, int8_t *output, int mr,
+                            int nt, int as);
+
+EDGE_INLINE void edge_rows(edge_tile_body *body, const edge_gemm_task *task, const uint8_t *a, uint32_t rows,
+                           const uint8_t *tile, int8_t *output, const int as) {
+  for (; rows >= 4; rows -= 4, a += 4 * task->panel_stride, output += 4 * task->output_stride) {
+    body(task, a, tile, output, 4, 1, as);
+  }
+  for (; rows >= 1; rows -= 1, a += task->panel_stride, output += task->output_stride) {
+    body(task, a, tile, output, 1, 1, as);
+  }
+}
+
+/* A single row takes two tiles, or its sums would wait for each other. */
+EDGE_INLINE void edge_run_s8(edge_tile_body *body, const edge_gemm_task *task, const uint8_t *a, uint32_t rows,
+                             const uint8_t *tiles, uint32_t count, int8_t *output) {
+  while (count != 0) {
+    const int nt = rows == 1 && count >= 2 ? 2 : 1;
+    const int as = edge_epilogue_of(task, tiles, nt);
+    if (nt == 2) {
+      if (as == EDGE_AS_MBQM) body(task, a, tiles, output, 1, 2, EDGE_AS_MBQM);
+      if (as == EDGE_AS_MBQM_SCALAR) body(task, a, tiles, output, 1, 2, EDGE_AS_MBQM_SCALAR);
+      if (as == EDGE_AS_F64) body(task, a, tiles, output, 1, 2, EDGE_AS_F64);
+    } else {
+      if (as == EDGE_AS_MBQM) edge_rows(body, task, a, rows, tiles, output, EDGE_AS_MBQM);
+      if (as == EDGE_AS_MBQM_SCALAR) edge_rows(body, task, a, rows, tiles, output, EDGE_AS_MBQM_SCALAR);
+      if (as == EDGE_AS_F64) edge_rows(body, task, a, rows, tiles, output, EDGE_AS_F64);
+    }
+    count -= (uint32_t)nt;
+    tiles += (uint32_t)nt * task->tile_bytes;
+    output += nt * NR;
+  }
 }
 
 #endif

@@ -10,7 +10,8 @@
 
 /* Pairs of int8 (a, b): what saturates, wraps or changes when one operand is taken as unsigned. */
 static const int8_t PROBES[][2] = {
-    {-128, -128}, {127, -128}, {-128, 127}, {127, 127}, {-1, -1}, {-1, 127}, {127, -1}, {-128, -1}, {-1, -128}, {64, -65},
+    {-128, -128}, {127, -128}, {-128, 127}, {127, 127}, {-1, -1},
+    {-1, 127},    {127, -1},   {-128, -1},  {-1, -128}, {64, -65},
 };
 #define PROBE_COUNT (sizeof PROBES / sizeof PROBES[0])
 
@@ -49,62 +50,50 @@ static void copy_s8(void *panel, size_t panel_stride, const void *source, size_t
   }
 }
 
-/* Four of k: lane j of A by weights [8][4]. */
-#define STEP(j)                                                                              \
-  do {                                                                                       \
-    const v128_t b0 = wasm_v128_load(b + 32 * (j)), b1 = wasm_v128_load(b + 32 * (j) + 16);  \
-    EDGE_UNROLL for (int r = 0; r < mr; r++) {                                               \
-      const v128_t four = wasm_i32x4_shuffle(x[r], x[r], j, j, j, j);                        \
-      acc[r][0] = wasm_i32x4_relaxed_dot_i8x16_i7x16_add(b0, four, acc[r][0]);               \
-      acc[r][1] = wasm_i32x4_relaxed_dot_i8x16_i7x16_add(b1, four, acc[r][1]);               \
-    }                                                                                        \
+/* Four of k: lane i of A by weights [8][4]. */
+#define STEP(i)                                                                                      \
+  do {                                                                                               \
+    const v128_t b0 = wasm_v128_load(b[j] + 32u * (i)), b1 = wasm_v128_load(b[j] + 32u * (i) + 16u); \
+    EDGE_UNROLL for (int r = 0; r < mr; r++) {                                                       \
+      const v128_t four = wasm_i32x4_shuffle(x[r], x[r], i, i, i, i);                                \
+      acc[r][2 * j] = wasm_i32x4_relaxed_dot_i8x16_i7x16_add(b0, four, acc[r][2 * j]);               \
+      acc[r][2 * j + 1] = wasm_i32x4_relaxed_dot_i8x16_i7x16_add(b1, four, acc[r][2 * j + 1]);       \
+    }                                                                                                \
   } while (0)
 
-EDGE_INLINE void tile_s8(const edge_gemm_task *task, const uint8_t *a, const uint8_t *tile, int8_t *output,
-                         const int mr, const int as) {
-  v128_t acc[4][2];
-  EDGE_UNROLL for (int r = 0; r < mr; r++) {
-    acc[r][0] = edge_words(tile, EDGE_TILE_BIAS, 0);
-    acc[r][1] = edge_words(tile, EDGE_TILE_BIAS, 1);
+EDGE_INLINE void tile_s8(const edge_gemm_task *task, const uint8_t *a, const uint8_t *tiles, int8_t *output,
+                         const int mr, const int nt, const int as) {
+  const uint8_t *row[4], *b[2];
+  v128_t acc[4][4];
+  EDGE_UNROLL for (int r = 0; r < mr; r++) row[r] = a + r * task->panel_stride;
+  EDGE_UNROLL for (int j = 0; j < nt; j++) {
+    const uint8_t *tile = tiles + j * task->tile_bytes;
+    b[j] = tile + EDGE_TILE_HEADER(NR);
+    EDGE_UNROLL for (int r = 0; r < mr; r++) {
+      acc[r][2 * j] = edge_words(tile, EDGE_TILE_BIAS, 0);
+      acc[r][2 * j + 1] = edge_words(tile, EDGE_TILE_BIAS, 1);
+    }
   }
-  const uint8_t *b = tile + EDGE_TILE_HEADER(NR);
-  for (uint32_t k = 0; k < task->k; k += 16, b += 16 * NR) {
+  for (uint32_t k = task->k; k != 0; k -= 16) {
     v128_t x[4];
-    EDGE_UNROLL for (int r = 0; r < mr; r++) x[r] = wasm_v128_load(a + r * task->panel_stride + k);
-    STEP(0);
-    STEP(1);
-    STEP(2);
-    STEP(3);
+    EDGE_UNROLL for (int r = 0; r < mr; r++, row[r - 1] += 16) x[r] = wasm_v128_load(row[r]);
+    EDGE_UNROLL for (int j = 0; j < nt; j++) {
+      b[j] = edge_opaque(b[j]);
+      STEP(0);
+      STEP(1);
+      STEP(2);
+      STEP(3);
+      b[j] += 16 * NR;
+    }
   }
-  edge_store_tile_s8(task, acc, tile, output, mr, as);
-}
-
-EDGE_INLINE void rows_s8(const edge_gemm_task *task, const uint8_t *a, uint32_t rows, const uint8_t *tile,
-                         int8_t *output, const int as) {
-  for (; rows >= 4; rows -= 4, a += 4 * task->panel_stride, output += 4 * task->output_stride) {
-    tile_s8(task, a, tile, output, 4, as);
-  }
-  for (; rows >= 1; rows -= 1, a += task->panel_stride, output += task->output_stride) {
-    tile_s8(task, a, tile, output, 1, as);
+  EDGE_UNROLL for (int j = 0; j < nt; j++) {
+    edge_store_tile_s8(task, acc, 2 * j, tiles + j * task->tile_bytes, output + j * NR, mr, as);
   }
 }
 
 static void run_s8(const edge_gemm_task *task, const void *panel, uint32_t rows, const void *packed, uint32_t tiles,
                    void *output) {
-  const uint8_t *tile = packed;
-  int8_t *to = output;
-  for (; tiles != 0; tiles--, tile += task->tile_bytes, to += NR) {
-    switch (edge_epilogue_of(task, tile)) {
-      case EDGE_AS_MBQM:
-        rows_s8(task, panel, rows, tile, to, EDGE_AS_MBQM);
-        break;
-      case EDGE_AS_F64:
-        rows_s8(task, panel, rows, tile, to, EDGE_AS_F64);
-        break;
-      default:
-        rows_s8(task, panel, rows, tile, to, EDGE_AS_MBQM_SCALAR);
-    }
-  }
+  edge_run_s8(tile_s8, task, panel, rows, packed, tiles, output);
 }
 
 const edge_gemm edge_qs8_gemm__wasm_relaxed = {

@@ -24,62 +24,50 @@ static void copy_s16(void *panel, size_t panel_stride, const void *source, size_
   }
 }
 
-/* Two of k: lane pair j of A by weights [8][2]. */
-#define STEP(j)                                                                      \
-  do {                                                                               \
-    const v128_t b0 = wasm_i16x8_load8x8(b + 16u * (j)), b1 = wasm_i16x8_load8x8(b + 16u * (j) + 8u); \
-    EDGE_UNROLL for (int r = 0; r < mr; r++) {                                       \
-      const v128_t pair = wasm_i32x4_shuffle(x[r], x[r], j, j, j, j);                \
-      acc[r][0] = wasm_i32x4_add(acc[r][0], wasm_i32x4_dot_i16x8(pair, b0));         \
-      acc[r][1] = wasm_i32x4_add(acc[r][1], wasm_i32x4_dot_i16x8(pair, b1));         \
-    }                                                                                \
+/* Two of k: lane pair i of A by weights [8][2]. */
+#define STEP(i)                                                                                             \
+  do {                                                                                                      \
+    const v128_t b0 = wasm_i16x8_load8x8(b[j] + 16u * (i)), b1 = wasm_i16x8_load8x8(b[j] + 16u * (i) + 8u); \
+    EDGE_UNROLL for (int r = 0; r < mr; r++) {                                                              \
+      const v128_t pair = wasm_i32x4_shuffle(x[r], x[r], i, i, i, i);                                       \
+      acc[r][2 * j] = wasm_i32x4_add(acc[r][2 * j], wasm_i32x4_dot_i16x8(pair, b0));                        \
+      acc[r][2 * j + 1] = wasm_i32x4_add(acc[r][2 * j + 1], wasm_i32x4_dot_i16x8(pair, b1));                \
+    }                                                                                                       \
   } while (0)
 
-EDGE_INLINE void tile_s8(const edge_gemm_task *task, const uint8_t *a, const uint8_t *tile, int8_t *output,
-                         const int mr, const int as) {
-  v128_t acc[4][2];
-  EDGE_UNROLL for (int r = 0; r < mr; r++) {
-    acc[r][0] = edge_words(tile, EDGE_TILE_BIAS, 0);
-    acc[r][1] = edge_words(tile, EDGE_TILE_BIAS, 1);
+EDGE_INLINE void tile_s8(const edge_gemm_task *task, const uint8_t *a, const uint8_t *tiles, int8_t *output,
+                         const int mr, const int nt, const int as) {
+  const uint8_t *row[4], *b[2];
+  v128_t acc[4][4];
+  EDGE_UNROLL for (int r = 0; r < mr; r++) row[r] = a + r * task->panel_stride;
+  EDGE_UNROLL for (int j = 0; j < nt; j++) {
+    const uint8_t *tile = tiles + j * task->tile_bytes;
+    b[j] = tile + EDGE_TILE_HEADER(NR);
+    EDGE_UNROLL for (int r = 0; r < mr; r++) {
+      acc[r][2 * j] = edge_words(tile, EDGE_TILE_BIAS, 0);
+      acc[r][2 * j + 1] = edge_words(tile, EDGE_TILE_BIAS, 1);
+    }
   }
-  const uint8_t *b = tile + EDGE_TILE_HEADER(NR);
-  for (uint32_t k = 0; k < task->k; k += 8, b += 8 * NR) {
+  for (uint32_t k = task->k; k != 0; k -= 8) {
     v128_t x[4];
-    EDGE_UNROLL for (int r = 0; r < mr; r++) x[r] = wasm_v128_load(a + r * task->panel_stride + 2 * k);
-    STEP(0);
-    STEP(1);
-    STEP(2);
-    STEP(3);
+    EDGE_UNROLL for (int r = 0; r < mr; r++, row[r - 1] += 16) x[r] = wasm_v128_load(row[r]);
+    EDGE_UNROLL for (int j = 0; j < nt; j++) {
+      b[j] = edge_opaque(b[j]);
+      STEP(0);
+      STEP(1);
+      STEP(2);
+      STEP(3);
+      b[j] += 8 * NR;
+    }
   }
-  edge_store_tile_s8(task, acc, tile, output, mr, as);
-}
-
-EDGE_INLINE void rows_s8(const edge_gemm_task *task, const uint8_t *a, uint32_t rows, const uint8_t *tile,
-                         int8_t *output, const int as) {
-  for (; rows >= 4; rows -= 4, a += 4 * task->panel_stride, output += 4 * task->output_stride) {
-    tile_s8(task, a, tile, output, 4, as);
-  }
-  for (; rows >= 1; rows -= 1, a += task->panel_stride, output += task->output_stride) {
-    tile_s8(task, a, tile, output, 1, as);
+  EDGE_UNROLL for (int j = 0; j < nt; j++) {
+    edge_store_tile_s8(task, acc, 2 * j, tiles + j * task->tile_bytes, output + j * NR, mr, as);
   }
 }
 
 static void run_s8(const edge_gemm_task *task, const void *panel, uint32_t rows, const void *packed, uint32_t tiles,
                    void *output) {
-  const uint8_t *tile = packed;
-  int8_t *to = output;
-  for (; tiles != 0; tiles--, tile += task->tile_bytes, to += NR) {
-    switch (edge_epilogue_of(task, tile)) {
-      case EDGE_AS_MBQM:
-        rows_s8(task, panel, rows, tile, to, EDGE_AS_MBQM);
-        break;
-      case EDGE_AS_F64:
-        rows_s8(task, panel, rows, tile, to, EDGE_AS_F64);
-        break;
-      default:
-        rows_s8(task, panel, rows, tile, to, EDGE_AS_MBQM_SCALAR);
-    }
-  }
+  edge_run_s8(tile_s8, task, panel, rows, packed, tiles, output);
 }
 
 const edge_gemm edge_qs8_gemm__wasm_simd128 = {
@@ -107,54 +95,66 @@ static void copy_f32(void *panel, size_t panel_stride, const void *source, size_
   }
 }
 
-/* One of k: lane j of A by weights [8]. */
-#define STEP_F32(j)                                                                       \
-  do {                                                                                    \
-    const v128_t b0 = wasm_v128_load(b + 8u * (j)), b1 = wasm_v128_load(b + 8u * (j) + 4u);  \
-    EDGE_UNROLL for (int r = 0; r < mr; r++) {                                            \
-      const v128_t one = wasm_i32x4_shuffle(x[r], x[r], j, j, j, j);                      \
-      acc[r][0] = wasm_f32x4_add(acc[r][0], wasm_f32x4_mul(one, b0));                     \
-      acc[r][1] = wasm_f32x4_add(acc[r][1], wasm_f32x4_mul(one, b1));                     \
-    }                                                                                     \
+/* One of k: lane i of A by weights [8]. */
+#define STEP_F32(i)                                                                                  \
+  do {                                                                                               \
+    const v128_t b0 = wasm_v128_load(b[j] + 32u * (i)), b1 = wasm_v128_load(b[j] + 32u * (i) + 16u); \
+    EDGE_UNROLL for (int r = 0; r < mr; r++) {                                                       \
+      const v128_t one = wasm_i32x4_shuffle(x[r], x[r], i, i, i, i);                                 \
+      acc[r][2 * j] = wasm_f32x4_add(acc[r][2 * j], wasm_f32x4_mul(one, b0));                        \
+      acc[r][2 * j + 1] = wasm_f32x4_add(acc[r][2 * j + 1], wasm_f32x4_mul(one, b1));                \
+    }                                                                                                \
   } while (0)
 
-EDGE_INLINE v128_t clamp_f32(const edge_gemm_task *task, v128_t x) {
-  return wasm_f32x4_pmin(wasm_f32x4_pmax(x, wasm_f32x4_splat(task->act_min.f)), wasm_f32x4_splat(task->act_max.f));
-}
-
-EDGE_INLINE void tile_f32(const edge_gemm_task *task, const uint8_t *a, const float *tile, uint8_t *output,
-                          const int mr) {
-  v128_t acc[4][2];
-  EDGE_UNROLL for (int r = 0; r < mr; r++) {
-    acc[r][0] = wasm_v128_load(tile);
-    acc[r][1] = wasm_v128_load(tile + 4);
+EDGE_INLINE void tile_f32(const edge_gemm_task *task, const uint8_t *a, const uint8_t *tiles, uint8_t *output,
+                          const int mr, const int nt) {
+  const uint8_t *row[4], *b[2];
+  v128_t acc[4][4];
+  EDGE_UNROLL for (int r = 0; r < mr; r++) row[r] = a + r * task->panel_stride;
+  EDGE_UNROLL for (int j = 0; j < nt; j++) {
+    const uint8_t *tile = tiles + j * task->tile_bytes;
+    b[j] = tile + 4 * NR;
+    EDGE_UNROLL for (int r = 0; r < mr; r++) {
+      acc[r][2 * j] = wasm_v128_load(tile);
+      acc[r][2 * j + 1] = wasm_v128_load(tile + 16);
+    }
   }
-  const float *b = tile + NR;
-  for (uint32_t k = 0; k < task->k; k += 4, b += 4 * NR) {
+  for (uint32_t k = task->k; k != 0; k -= 4) {
     v128_t x[4];
-    EDGE_UNROLL for (int r = 0; r < mr; r++) x[r] = wasm_v128_load(a + r * task->panel_stride + 4 * k);
-    STEP_F32(0);
-    STEP_F32(1);
-    STEP_F32(2);
-    STEP_F32(3);
+    EDGE_UNROLL for (int r = 0; r < mr; r++, row[r - 1] += 16) x[r] = wasm_v128_load(row[r]);
+    EDGE_UNROLL for (int j = 0; j < nt; j++) {
+      b[j] = edge_opaque(b[j]);
+      STEP_F32(0);
+      STEP_F32(1);
+      STEP_F32(2);
+      STEP_F32(3);
+      b[j] += 16 * NR;
+    }
   }
+  const v128_t low = wasm_f32x4_splat(task->act_min.f), high = wasm_f32x4_splat(task->act_max.f);
   EDGE_UNROLL for (int r = 0; r < mr; r++) {
-    wasm_v128_store(output + r * task->output_stride, clamp_f32(task, acc[r][0]));
-    wasm_v128_store(output + r * task->output_stride + 16, clamp_f32(task, acc[r][1]));
+    EDGE_UNROLL for (int h = 0; h < 2 * nt; h++) {
+      const v128_t y = wasm_f32x4_pmin(wasm_f32x4_pmax(acc[r][h], low), high); /* in this order a NaN stays one */
+      wasm_v128_store(output + r * task->output_stride + 16 * h, y);
+    }
   }
 }
 
 static void run_f32(const edge_gemm_task *task, const void *panel, uint32_t rows, const void *packed, uint32_t tiles,
                     void *output) {
-  for (uint32_t i = 0; i < tiles; i++) {
-    const float *tile = (const float *)(const void *)((const uint8_t *)packed + i * task->tile_bytes);
+  const uint8_t *tile = packed;
+  uint8_t *to = output;
+  for (; rows == 1 && tiles >= 2; tiles -= 2, tile += 2 * task->tile_bytes, to += 2 * 4 * NR) {
+    tile_f32(task, panel, tile, to, 1, 2);
+  }
+  for (; tiles != 0; tiles--, tile += task->tile_bytes, to += 4 * NR) {
     const uint8_t *a = panel;
-    uint8_t *to = (uint8_t *)output + (size_t)i * NR * 4u;
+    uint8_t *at = to;
     uint32_t left = rows;
-    for (; left >= 4; left -= 4, a += 4 * task->panel_stride, to += 4 * task->output_stride) {
-      tile_f32(task, a, tile, to, 4);
+    for (; left >= 4; left -= 4, a += 4 * task->panel_stride, at += 4 * task->output_stride) {
+      tile_f32(task, a, tile, at, 4, 1);
     }
-    for (; left >= 1; left -= 1, a += task->panel_stride, to += task->output_stride) tile_f32(task, a, tile, to, 1);
+    for (; left >= 1; left -= 1, a += task->panel_stride, at += task->output_stride) tile_f32(task, a, tile, at, 1, 1);
   }
 }
 

@@ -7,20 +7,23 @@
 
 #define PACK_ALIGN 64u
 
-/* What prepare_<kernel> left for one node. Never reachable through a guest pointer. */
-typedef struct prepared_node {
+/* A descriptor that was checked, and what prepare_<kernel> left for it. Never reachable through a guest pointer.
+ * begin and end are those of the latest call; the words before them are compared with the guest's in every call. */
+typedef struct checked_node {
   const edge_kernel *kernel;
   uint64_t memory_bytes; /* size of linear memory when the descriptor was checked */
   uint64_t packed_bytes;
   void *packed;
+  uint64_t rows;      /* k->rows() of the descriptor */
+  uint64_t most_rows; /* rows that one call may do */
   uint32_t desc[EDGE_MAX_DESC_BYTES / 4u];
-} prepared_node;
+} checked_node;
 
 struct edge_host {
   edge_isa isa;
   uint64_t limit;
   uint64_t used; /* packed regions, scratch and the table, bytes */
-  prepared_node **nodes;
+  checked_node **nodes;
   uint32_t node_count; /* rows of `nodes`, a power of two or 0 */
   void *scratch;
   uint64_t scratch_bytes;
@@ -45,7 +48,7 @@ edge_host *edge_host_open(edge_isa isa, uint64_t packed_limit) {
 }
 
 static void forget(edge_host *host, uint32_t node) {
-  prepared_node *old = node < host->node_count ? host->nodes[node] : NULL;
+  checked_node *old = node < host->node_count ? host->nodes[node] : NULL;
   if (old == NULL) return;
   host->used -= old->packed_bytes + sizeof *old;
   host->nodes[node] = NULL;
@@ -73,7 +76,7 @@ static int grow_table(edge_host *host, uint32_t node) {
   while (count <= node) count *= 2;
   const uint64_t more = (uint64_t)(count - host->node_count) * sizeof *host->nodes;
   if (!affordable(host, more)) return 0;
-  prepared_node **nodes = realloc(host->nodes, count * sizeof *nodes);
+  checked_node **nodes = realloc(host->nodes, count * sizeof *nodes);
   if (nodes == NULL) return 0;
   memset(nodes + host->node_count, 0, (size_t)more);
   host->nodes = nodes;
@@ -95,26 +98,60 @@ static int grow_scratch(edge_host *host, uint64_t bytes) {
   return 1;
 }
 
+static inline int descriptor_inside(const edge_kernel *k, edge_memory memory, uint32_t offset) {
+  return offset % 4u == 0 && offset >= EDGE_KERNEL_RESERVE && memory.size >= k->desc_bytes &&
+         offset <= memory.size - k->desc_bytes;
+}
+
 /* Step 1: the guest's bytes are looked at once, here. */
 static edge_status copy_descriptor(const edge_kernel *k, edge_memory memory, uint32_t offset, uint32_t *copy) {
-  if (offset % 4u != 0 || offset < EDGE_KERNEL_RESERVE || memory.size < k->desc_bytes ||
-      offset > memory.size - k->desc_bytes) {
-    return EDGE_STATUS(k->id, 0, EDGE_REASON_DESCRIPTOR_OUTSIDE);
-  }
+  if (!descriptor_inside(k, memory, offset)) return EDGE_STATUS(k->id, 0, EDGE_REASON_DESCRIPTOR_OUTSIDE);
   memcpy(copy, memory.base + offset, k->desc_bytes);
   if (copy[0] != EDGE_ABI_VERSION) return EDGE_STATUS(k->id, 0, EDGE_REASON_VERSION);
   if (copy[1] >= EDGE_MAX_NODES) return EDGE_STATUS(k->id, 1, EDGE_REASON_RANGE);
   return 0;
 }
 
-/* Everything but begin and end. */
-static size_t remembered_bytes(const edge_kernel *k) { return k->desc_bytes - 2u * sizeof(uint32_t); }
+static inline int same_words(const uint32_t *a, const uint32_t *b, size_t words) {
+  uint32_t difference = 0;
+  for (size_t i = 0; i < words; i++) difference |= a[i] ^ b[i];
+  return difference == 0;
+}
 
-/* The node prepared with this very descriptor, or NULL. */
-static prepared_node *find(const edge_host *host, const edge_kernel *k, edge_memory memory, const uint32_t *desc) {
-  prepared_node *p = desc[1] < host->node_count ? host->nodes[desc[1]] : NULL;
+/* The node that was checked with the very words the guest passes now, or NULL. The words are compared where they lie
+ * and the remembered ones are used, so that nothing is looked at twice; only begin and end are taken over. */
+static inline checked_node *recall(const edge_host *host, const edge_kernel *k, edge_memory memory, uint32_t offset) {
+  if (!descriptor_inside(k, memory, offset)) return NULL;
+  const uint32_t *guest = (const uint32_t *)(const void *)(memory.base + offset);
+  const uint32_t node = guest[1], words = k->desc_bytes / 4u;
+  checked_node *p = node < host->node_count ? host->nodes[node] : NULL;
   if (p == NULL || p->kernel != k || memory.size < p->memory_bytes) return NULL;
-  return memcmp(p->desc, desc, remembered_bytes(k)) == 0 ? p : NULL;
+  if (!same_words(p->desc, guest, words - 2u)) return NULL;
+  p->desc[words - 2u] = guest[words - 2u];
+  p->desc[words - 1u] = guest[words - 1u];
+  return p;
+}
+
+static void fill_node(checked_node *p, const edge_kernel *k, edge_memory memory, const uint32_t *desc) {
+  const uint64_t row_work = k->row_work(desc);
+  p->kernel = k;
+  p->memory_bytes = memory.size;
+  p->rows = k->rows(desc);
+  p->most_rows = EDGE_MAX_WORK / (row_work != 0 ? row_work : 1);
+  memcpy(p->desc, desc, k->desc_bytes);
+}
+
+/* Remember a plain kernel's checked descriptor, where there is room: never in place of packed weights. */
+static void remember(edge_host *host, const edge_kernel *k, edge_memory memory, const uint32_t *desc) {
+  const uint32_t node = desc[1];
+  if (k->check_reads || !grow_table(host, node)) return;
+  if (host->nodes[node] == NULL) {
+    if (!affordable(host, sizeof(checked_node))) return;
+    host->nodes[node] = calloc(1, sizeof(checked_node));
+    if (host->nodes[node] == NULL) return;
+    host->used += sizeof(checked_node);
+  }
+  if (host->nodes[node]->packed == NULL) fill_node(host->nodes[node], k, memory, desc);
 }
 
 edge_status edge_host_prepare(edge_host *host, edge_kernel_id kernel, edge_memory memory, uint32_t descriptor) {
@@ -130,54 +167,64 @@ edge_status edge_host_prepare(edge_host *host, edge_kernel_id kernel, edge_memor
   const uint64_t scratch_bytes = k->scratch_bytes != NULL ? k->scratch_bytes(desc, host->isa) : 0;
   forget(host, node);
   if (!grow_table(host, node) || !grow_scratch(host, scratch_bytes)) return no_memory;
-  if (packed_bytes > host->limit || !affordable(host, packed_bytes + sizeof(prepared_node))) return no_memory;
-  prepared_node *p = calloc(1, sizeof *p);
+  if (packed_bytes > host->limit || !affordable(host, packed_bytes + sizeof(checked_node))) return no_memory;
+  checked_node *p = calloc(1, sizeof *p);
   if (p == NULL) return no_memory;
   p->packed = allocate(packed_bytes);
   if (p->packed == NULL && packed_bytes != 0) {
     free(p);
     return no_memory;
   }
-  p->kernel = k;
-  p->memory_bytes = memory.size;
   p->packed_bytes = packed_bytes;
-  memcpy(p->desc, desc, k->desc_bytes);
+  fill_node(p, k, memory, desc);
   k->pack(desc, host->isa, memory.base, p->packed);
   host->nodes[node] = p;
   host->used += packed_bytes + sizeof *p;
   return 0;
 }
 
-/* Steps 1 to 3. A packed kernel's ranges were checked in prepare: the same words need no second look. */
-static edge_status check(edge_host *host, const edge_kernel *k, edge_memory memory, uint32_t descriptor, uint32_t *desc,
-                         const void **packed) {
-  edge_status status = copy_descriptor(k, memory, descriptor, desc);
-  if (status != 0) return status;
-  if (k->pack != NULL) {
-    const prepared_node *p = find(host, k, memory, desc);
-    if (p == NULL) return EDGE_STATUS(k->id, 1, EDGE_REASON_NOT_PREPARED);
-    *packed = p->packed;
-  } else {
-    status = k->check(desc, &memory);
-    if (status != 0) return status;
-  }
-  return edge_check_rows(k, desc);
+/* Steps 1 to 3 of a call whose words are not remembered. */
+static edge_status check_anew(edge_host *host, const edge_kernel *k, edge_memory memory, uint32_t offset,
+                              uint32_t *desc) {
+  edge_status status = copy_descriptor(k, memory, offset, desc);
+  if (status == 0 && k->pack != NULL) status = EDGE_STATUS(k->id, 1, EDGE_REASON_NOT_PREPARED);
+  if (status == 0) status = k->check(desc, &memory);
+  if (status == 0) status = edge_check_rows(k, desc);
+  if (status == 0) remember(host, k, memory, desc);
+  return status;
+}
+
+/* Steps 1 to 3: 0 and the checked descriptor and packed weights, or a status. `own` is room for a copy. */
+static inline edge_status check(edge_host *host, const edge_kernel *k, edge_memory memory, uint32_t offset,
+                                uint32_t *own, const uint32_t **desc, const void **packed) {
+  const checked_node *p = recall(host, k, memory, offset);
+  *desc = own;
+  *packed = NULL;
+  if (p == NULL) return check_anew(host, k, memory, offset, own);
+  *desc = p->desc;
+  *packed = p->packed;
+  const uint32_t begin = edge_desc_begin(k, p->desc), end = edge_desc_end(k, p->desc);
+  /* What edge_check_rows would find, from remembered numbers; it is asked only for the words of a refusal. */
+  if (begin < end && end <= p->rows && end - begin <= p->most_rows) return 0;
+  return edge_check_rows(k, p->desc);
 }
 
 edge_status edge_host_check(edge_host *host, edge_kernel_id kernel, edge_memory memory, uint32_t descriptor) {
   const edge_kernel *k = edge_kernel_by_id((uint32_t)kernel);
   if (k == NULL) return EDGE_STATUS(kernel, 0, EDGE_REASON_RANGE);
-  uint32_t desc[EDGE_MAX_DESC_BYTES / 4u];
-  const void *packed = NULL;
-  return check(host, k, memory, descriptor, desc, &packed);
+  uint32_t own[EDGE_MAX_DESC_BYTES / 4u];
+  const uint32_t *desc;
+  const void *packed;
+  return check(host, k, memory, descriptor, own, &desc, &packed);
 }
 
 edge_status edge_host_call(edge_host *host, edge_kernel_id kernel, edge_memory memory, uint32_t descriptor) {
   const edge_kernel *k = edge_kernel_by_id((uint32_t)kernel);
   if (k == NULL) return EDGE_STATUS(kernel, 0, EDGE_REASON_RANGE);
-  uint32_t desc[EDGE_MAX_DESC_BYTES / 4u];
-  const void *packed = NULL;
-  const edge_status status = check(host, k, memory, descriptor, desc, &packed);
+  uint32_t own[EDGE_MAX_DESC_BYTES / 4u];
+  const uint32_t *desc;
+  const void *packed;
+  const edge_status status = check(host, k, memory, descriptor, own, &desc, &packed);
   if (status != 0) return status;
   /* A plain kernel's work area is part of its checked descriptor; a packed one's is the host's. */
   void *scratch = host->scratch;

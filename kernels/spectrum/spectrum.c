@@ -75,6 +75,7 @@ const edge_kernel edge_kernel_spectrum_f32 = {.name = "spectrum_f32",
                                               .id = EDGE_KERNEL_spectrum_f32,
                                               .desc_bytes = sizeof(edge_spectrum_desc),
                                               .check = check,
+                                              .check_reads = 1,
                                               .rows = rows,
                                               .row_work = row_work,
                                               .run = run};

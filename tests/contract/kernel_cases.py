@@ -85,7 +85,7 @@ def geometry(rng: Rng, shape: str, h: int, w: int) -> dict[str, int]:
     }[shape]
     extents = [(filter_h - 1) * dilation + 1, (filter_w - 1) * dilation + 1]
     sizes, pads = [], []
-    for size, extent in zip((h, w), extents):
+    for size, extent in zip((h, w), extents, strict=True):
         sizes.append(-(-size // stride) if pad else (size - extent) // stride + 1)
         pads.append(max((sizes[-1] - 1) * stride + extent - size, 0) // 2 if pad else 0)
     return {
@@ -178,7 +178,9 @@ def means(rng: Rng, kernel: str) -> Iterator[Case]:
             x = int8s(rng, outer, reduced, inner)
             zero_points = {"input_zero_point": int(rng.integers(-128, 128)), "output_zero_point": -7}
             g = {**f, **zero_points, "multiplier": int(rng.integers(0, 2**31)), "shift": shift}
-            yield Case(kernel, f"{(outer, reduced, inner)} >> {-shift}", {"input": x}, oracle.mean_s8({"input": x}, g), g)
+            yield Case(
+                kernel, f"{(outer, reduced, inner)} >> {-shift}", {"input": x}, oracle.mean_s8({"input": x}, g), g
+            )
 
 
 def adds(rng: Rng, kernel: str) -> Iterator[Case]:
@@ -212,7 +214,7 @@ def elementwise(rng: Rng, kernel: str) -> Iterator[Case]:
         if kernel == "quantize_f32_s8":
             f |= {"scale": 0.25 if index % 2 else 0.0173, "act_min": -128, "act_max": 127 - index, "input_xor": 0}
             x = (rng.integers(-400, 400, count) / 2 * f["scale"]).astype(np.float32)
-            x[:: 7] = rng.choice(np.array([np.nan, np.inf, -np.inf, 3e38, 1e-45], np.float32), len(x[::7]))
+            x[::7] = rng.choice(np.array([np.nan, np.inf, -np.inf, 3e38, 1e-45], np.float32), len(x[::7]))
         elif kernel == "dequantize_s8_f32":
             f |= {"scale": 0.0173, "output_xor": 0}
             x = int8s(rng, count)
@@ -223,7 +225,7 @@ def elementwise(rng: Rng, kernel: str) -> Iterator[Case]:
         else:
             f = {"count": count, "act_min": 0.0, "act_max": (6.0, float("inf"))[index % 2]}
             x = floats(rng, count) * np.float32(5)
-            x[:: 7] = np.nan
+            x[::7] = np.nan
         expected = getattr(oracle, kernel)({"input": x}, f)
         place = ("input",) if expected.dtype == x.dtype else ()
         yield Case(kernel, f"{count}", {"input": x}, expected, f, 0.0, place)
@@ -240,7 +242,7 @@ def softmaxes(rng: Rng, kernel: str) -> Iterator[Case]:
             continue
         for scale in (0.005, 0.08, 1.1):
             mantissa, exponent = np.frexp(min(scale * 2**26, 2.0**31 - 1))
-            g = {**f, "multiplier": int(round(float(mantissa) * 2**31)), "shift": int(exponent)}
+            g = {**f, "multiplier": round(float(mantissa) * 2**31), "shift": int(exponent)}
             g["diff_min"] = -int(np.floor(31 * 2**26 / 2**exponent))
             x = int8s(rng, rows, depth)
             yield Case(kernel, f"{label} {scale}", {"input": x}, oracle.softmax_s8({"input": x}, g), g, 0.0, ("input",))

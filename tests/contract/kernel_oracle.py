@@ -5,6 +5,7 @@ Functions take the arrays and descriptor fields of a case by the names of the fa
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -170,7 +171,7 @@ def spectrum_f32(a: dict[str, Array], f: dict[str, Any]) -> Array:
     spectrum = np.fft.rfft(x * a["window"].astype(np.float64)[None, :, None], axis=1)
     power = np.abs(spectrum) ** 2 * f["power_scale"]
     edges = a["edges"]
-    bands = np.stack([power[:, low:high].mean(1) for low, high in zip(edges[:-1], edges[1:])], axis=2)
+    bands = np.stack([power[:, low:high].mean(1) for low, high in pairwise(edges)], axis=2)
     return np.log10(np.maximum(bands, f["floor"])) if f["log"] else bands
 
 

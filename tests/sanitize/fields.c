@@ -1,13 +1,15 @@
 /* See fields.h. */
 #include "fields.h"
 
+#include <math.h>
+
 #define RULE(family, field, kind, low, high) [EDGE_FIELD_##family##_##field] = {FIELD_##kind, low, high}
 #define ENDS(family)                                                                                      \
   RULE(family, version, VERSION, 0, 0), RULE(family, node, NODE, 0, 0), RULE(family, begin, BEGIN, 0, 0), \
       RULE(family, end, END, 0, 0)
 #define ACT(family) RULE(family, act_min, ACT_MIN, -128, 127), RULE(family, act_max, ACT_MAX, -128, 127)
 #define DIM(family, field) RULE(family, field, DIM, 1, UINT32_MAX)
-#define WINDOW(family, field) RULE(family, field, DIM, 1, EDGE_MAX_WINDOW)
+#define WINDOW(family, field) RULE(family, field, DIM, 1, 65535)
 #define ZERO_POINT(family, field) RULE(family, field, INT, -128, 127)
 #define REGIONS(family) RULE(family, packed_bytes, REGION_BYTES, 0, 0), RULE(family, scratch_bytes, REGION_BYTES, 0, 0)
 
@@ -140,26 +142,26 @@ static int64_t most_windows(uint32_t input, uint32_t stride, uint32_t pad) {
 }
 
 static int64_t most_pad(uint32_t filter, uint32_t dilation) {
-  const uint64_t extent = (uint64_t)filter * dilation;
-  return extent == 0 ? UINT32_MAX : (int64_t)((extent < UINT32_MAX ? extent : UINT32_MAX) - 1u);
+  const uint64_t covered = (uint64_t)filter * dilation;
+  return covered == 0 ? UINT32_MAX : (int64_t)((covered < UINT32_MAX ? covered : UINT32_MAX) - 1u);
 }
 
 static uint64_t round_16(uint64_t x) { return (x + 15u) / 16u * 16u; }
 
 /* The formulas of edge_sdk.abi, which holds what a compiler must provide. Saturating. */
 static int64_t least_packed(int is_float, uint64_t n, uint64_t k) {
-  const uint64_t bytes = edge_mul(round_16(n), is_float ? edge_mul(k + 4u, 4u) : round_16(k) + 32u);
+  const uint64_t bytes = times(round_16(n), is_float ? times(k + 4u, 4u) : round_16(k) + 32u);
   return bytes < INT64_MAX ? (int64_t)bytes : INT64_MAX;
 }
 
 static int64_t least_scratch(int is_float, uint64_t k) {
-  const uint64_t bytes = edge_mul(round_16(k), is_float ? 32u : 16u);
+  const uint64_t bytes = times(round_16(k), is_float ? 32u : 16u);
   return bytes < INT64_MAX - 64 ? (int64_t)bytes + 64 : INT64_MAX;
 }
 
 static void bind_conv2d(int is_float, const uint32_t *words, uint32_t field, field_rule *rule) {
   const edge_conv2d_desc *d = (const edge_conv2d_desc *)(const void *)words;
-  const uint64_t k = edge_mul((uint64_t)d->filter_h * d->filter_w, d->input_c);
+  const uint64_t k = times((uint64_t)d->filter_h * d->filter_w, d->input_c);
   const uint64_t safe_k = k < UINT64_MAX - 16u ? k : UINT64_MAX - 16u;
   switch (field) {
     case EDGE_FIELD_conv2d_output_h:
@@ -205,13 +207,13 @@ static void bind_depthwise(int is_float, const uint32_t *words, uint32_t field, 
       rule->high = most_pad(d->filter_w, d->dilation_w);
       break;
     case EDGE_FIELD_depthwise_conv2d_packed_bytes: {
-      const uint64_t each = is_float ? edge_mul(taps + 4u, 4u) : (taps + 1u) / 2u * 4u + 32u;
-      const uint64_t bytes = edge_mul(round_16(d->output_c), each);
+      const uint64_t each = is_float ? times(taps + 4u, 4u) : (taps + 1u) / 2u * 4u + 32u;
+      const uint64_t bytes = times(round_16(d->output_c), each);
       rule->low = bytes < INT64_MAX ? (int64_t)bytes : INT64_MAX;
       break;
     }
     case EDGE_FIELD_depthwise_conv2d_scratch_bytes: {
-      const uint64_t bytes = edge_mul(taps, 8u);
+      const uint64_t bytes = times(taps, 8u);
       const uint64_t border = round_16(d->input_c) * (is_float ? 4u : 1u);
       rule->low = bytes < INT64_MAX / 2 ? (int64_t)round_16(bytes + border) + 64 : INT64_MAX;
       break;
@@ -247,7 +249,7 @@ static void bind_elementwise(const edge_kernel *k, uint32_t field, field_rule *r
   const int requantize = k->id == EDGE_KERNEL_requantize_s8;
   const int is_fixed = field == EDGE_FIELD_elementwise_multiplier || field == EDGE_FIELD_elementwise_shift;
   if (is_fixed && !requantize) *rule = ZERO;
-  if (field == EDGE_FIELD_elementwise_scale && !quantize && !dequantize) *rule = ZERO;
+  if (field == EDGE_FIELD_elementwise_scale && !quantize && !dequantize) rule->kind = FIELD_REAL_ZERO;
   if (dequantize && (rule->kind == FIELD_ACT_MIN || rule->kind == FIELD_ACT_MAX)) rule->kind = FIELD_FREE;
 }
 
@@ -305,6 +307,7 @@ field_rule field_rule_of(const edge_kernel *k, const uint32_t *words, uint32_t f
 static int keeps(const edge_kernel *k, const uint32_t *words, uint32_t field, field_rule rule) {
   const uint32_t word = words[field];
   const int32_t number = (int32_t)word;
+  const int32_t partner = rule.kind == FIELD_ACT_MIN ? (int32_t)words[field + 1u] : 0;
   switch (rule.kind) {
     case FIELD_VERSION:
       return word == EDGE_ABI_VERSION;
@@ -327,11 +330,13 @@ static int keeps(const edge_kernel *k, const uint32_t *words, uint32_t field, fi
       return word == 0 || (int64_t)word == rule.high;
     case FIELD_ACT_MIN: /* the next word is act_max */
       return field_is_float(k) ? word_float(word) <= word_float(words[field + 1u])
-                               : edge_s8_range_ok(number, (int32_t)words[field + 1u]);
+                               : (number >= rule.low && number <= partner && partner <= rule.high);
+    case FIELD_REAL_ZERO:
+      return word << 1 == 0;
     case FIELD_FINITE:
-      return edge_is_finite(word_float(word));
+      return isfinite(word_float(word));
     case FIELD_POSITIVE:
-      return edge_is_finite(word_float(word)) && word_float(word) > 0.0f;
+      return isfinite(word_float(word)) && word_float(word) > 0.0f;
     default:
       return 1;
   }

@@ -5,7 +5,7 @@
 #ifndef EDGE_TEST_FIELDS_H
 #define EDGE_TEST_FIELDS_H
 
-#include "kernels/common/check.h"
+#include "extent.h"
 
 typedef enum edge_family {
   FAMILY_conv2d,
@@ -34,8 +34,9 @@ typedef enum field_kind {
   FIELD_CHOICE,       /* 0 or high */
   FIELD_ACT_MIN,      /* s8: low .. high; f32: not above act_max */
   FIELD_ACT_MAX,
-  FIELD_FINITE,   /* a float */
-  FIELD_POSITIVE, /* a finite float above 0 */
+  FIELD_REAL_ZERO, /* 0.0f or -0.0f */
+  FIELD_FINITE,    /* a float */
+  FIELD_POSITIVE,  /* a finite float above 0 */
   FIELD_BEGIN,
   FIELD_END,
 } field_kind;

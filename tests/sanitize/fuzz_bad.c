@@ -13,7 +13,9 @@ static int is_pad(field_kind kind) { return kind == FIELD_PAD; }
 static int is_number(field_kind kind) { return kind == FIELD_INT || kind == FIELD_CHOICE; }
 static int is_bound(field_kind kind) { return kind == FIELD_ACT_MIN || kind == FIELD_ACT_MAX; }
 static int is_region_bytes(field_kind kind) { return kind == FIELD_REGION_BYTES; }
-static int is_real(field_kind kind) { return kind == FIELD_FINITE || kind == FIELD_POSITIVE; }
+static int is_real(field_kind kind) {
+  return kind == FIELD_FINITE || kind == FIELD_POSITIVE || kind == FIELD_REAL_ZERO;
+}
 
 static int pick_field(rng *r, const test_case *c, int (*wanted)(field_kind)) {
   const uint32_t count = field_count(c->kernel), start = rng_below(r, count);
@@ -108,7 +110,7 @@ static int regions_overlap(rng *r, arena *a, test_case *c) {
     uint64_t at = (uint64_t)rng_range(r, (int64_t)low, (int64_t)(other->at.begin + other->at.bytes - 1u));
     if (rng_once_in(r, 2)) at = other->at.begin;
     at = at / written->align * written->align;
-    if (!edge_region_inside(edge_region_of((uint32_t)at, written->at.bytes), &a->memory)) continue;
+    if (!extent_inside((extent){(uint32_t)at, written->at.bytes}, &a->memory)) continue;
     const uint32_t old = c->words[written->field];
     c->words[written->field] = (uint32_t)at;
     case_store(a, c);

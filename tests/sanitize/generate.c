@@ -15,23 +15,21 @@ case_rows case_rows_of(const edge_kernel *k, const uint32_t *words) {
   switch (field_family(k)) {
     case FAMILY_conv2d: {
       const edge_conv2d_desc *d = at;
-      return (case_rows){edge_mul((uint64_t)d->batch * d->output_h, d->output_w),
-                         edge_mul((uint64_t)d->output_c * d->input_c, (uint64_t)d->filter_h * d->filter_w),
+      return (case_rows){times((uint64_t)d->batch * d->output_h, d->output_w),
+                         times((uint64_t)d->output_c * d->input_c, (uint64_t)d->filter_h * d->filter_w),
                          d->output_c * element};
     }
     case FAMILY_depthwise_conv2d: {
       const edge_depthwise_conv2d_desc *d = at;
       const uint64_t outputs = (uint64_t)d->output_w * d->output_c;
       return (case_rows){(uint64_t)d->batch * d->output_h,
-                         edge_mul(edge_mul(outputs, (uint64_t)d->filter_h * d->filter_w), 4),
-                         edge_mul(outputs, element)};
+                         times(times(outputs, (uint64_t)d->filter_h * d->filter_w), 4), times(outputs, element)};
     }
     case FAMILY_pool: {
       const edge_pool_desc *d = at;
       const uint64_t outputs = (uint64_t)d->output_w * d->channels;
       return (case_rows){(uint64_t)d->batch * d->output_h,
-                         edge_mul(edge_mul(outputs, (uint64_t)d->filter_h * d->filter_w), 4),
-                         edge_mul(outputs, element)};
+                         times(times(outputs, (uint64_t)d->filter_h * d->filter_w), 4), times(outputs, element)};
     }
     case FAMILY_fully_connected: {
       const edge_fully_connected_desc *d = at;
@@ -39,7 +37,7 @@ case_rows case_rows_of(const edge_kernel *k, const uint32_t *words) {
     }
     case FAMILY_mean: {
       const edge_mean_desc *d = at;
-      return (case_rows){d->outer, edge_mul((uint64_t)d->reduced * d->inner, 4), d->inner * element};
+      return (case_rows){d->outer, times((uint64_t)d->reduced * d->inner, 4), d->inner * element};
     }
     case FAMILY_add:
       return (case_rows){((const edge_add_desc *)at)->count, 16, element};
@@ -67,7 +65,7 @@ static void shuffle(rng *r, uint32_t *order, uint32_t count) {
   }
 }
 
-/* From the end of memory downwards in random order, gaps between; the last one sometimes right above the reserve. */
+/* From the end of memory downwards in random order, gaps between; the last one sometimes at the bottom. */
 int case_lay_out(rng *r, const arena *a, test_case *c) {
   uint32_t order[MAX_REGIONS + 1u];
   const uint32_t pieces = c->region_count + 1u; /* the last is the descriptor */
@@ -77,9 +75,9 @@ int case_lay_out(rng *r, const arena *a, test_case *c) {
     const int is_descriptor = order[i] == c->region_count;
     const uint64_t bytes = is_descriptor ? c->kernel->desc_bytes : c->regions[order[i]].at.bytes;
     const uint64_t align = is_descriptor ? 4 : c->regions[order[i]].align;
-    if (bytes > a->memory.size || top < EDGE_KERNEL_RESERVE + bytes + 256u) return 0;
+    if (bytes > a->memory.size - a->bottom || top < a->bottom + bytes + 256u) return 0;
     uint64_t at = down(top - bytes, align);
-    if (i + 1u == pieces && rng_once_in(r, 8)) at = EDGE_KERNEL_RESERVE;
+    if (i + 1u == pieces && rng_once_in(r, 8)) at = a->bottom;
     if (is_descriptor) {
       c->descriptor = (uint32_t)at;
     } else {
@@ -131,17 +129,22 @@ static void fill_s8(rng *r, uint8_t *at, uint64_t count) {
   }
 }
 
+static int32_t within(rng *r, int64_t low, int64_t high, uint32_t ends) {
+  if (ends != 0 && rng_once_in(r, ends)) return (int32_t)(rng_once_in(r, 2) ? low : high);
+  return (int32_t)rng_range(r, low, high);
+}
+
 static void fill_s32(rng *r, const test_case *c, uint32_t field, int32_t *at, uint64_t count) {
-  static const int32_t edges[] = {0, 1 << 30, INT32_MAX};
   const char *name = field_name(c->kernel, field);
-  const int wide = rng_once_in(r, 8);
+  const int wide = c->extreme;
+  const uint32_t ends = wide ? 3 : 0;
   for (uint64_t i = 0; i < count; i++) {
     if (strcmp(name, "multiplier") == 0) {
-      at[i] = rng_once_in(r, 16) ? RNG_PICK(r, edges) : (int32_t)rng_range(r, 1 << 30, INT32_MAX);
+      at[i] = rng_once_in(r, 32) ? 0 : within(r, 1 << 30, INT32_MAX, wide ? 2 : 32);
     } else if (strcmp(name, "shift") == 0) {
-      at[i] = (int32_t)(wide ? rng_range(r, -31, 30) : rng_range(r, -12, 0));
+      at[i] = wide ? within(r, -31, 30, ends) : within(r, -12, 0, 0);
     } else {
-      at[i] = (int32_t)(wide ? rng_range(r, INT32_MIN, INT32_MAX) : rng_range(r, -(1 << 14), 1 << 14));
+      at[i] = wide ? within(r, INT32_MIN, INT32_MAX, ends) : within(r, -(1 << 14), 1 << 14, 0);
     }
   }
 }
@@ -198,7 +201,7 @@ void case_fill(rng *r, const arena *a, case_style style, const test_case *c) {
 
 void case_store(arena *a, test_case *c) {
   c->region_count = regions_of(c->kernel, c->words, c->regions);
-  if (c->descriptor % 4u == 0 && c->descriptor >= EDGE_KERNEL_RESERVE &&
+  if (c->descriptor % 4u == 0 && c->descriptor >= a->lowest &&
       c->descriptor + (uint64_t)c->kernel->desc_bytes <= a->memory.size) {
     memcpy(a->memory.base + c->descriptor, c->words, c->kernel->desc_bytes);
   }
@@ -210,12 +213,13 @@ void case_make(rng *r, const edge_kernel *kernel, case_style style, arena *a, te
   for (;;) {
     case_choose_words(r, kernel, style, c->words);
     const case_rows rows = case_rows_of(kernel, c->words);
-    const uint64_t work = edge_mul(rows.rows, rows.row_work);
+    const uint64_t work = times(rows.rows, rows.row_work);
     if (style == CASE_HEAVY ? work <= EDGE_MAX_WORK : work > SMALL_WORK) continue;
     case_set_rows(c, 0, (uint32_t)rows.rows);
     c->region_count = regions_of(kernel, c->words, c->regions);
     if (case_lay_out(r, a, c)) break;
   }
+  c->extreme = rng_once_in(r, 8);
   work_in_place(r, c);
   case_store(a, c);
   case_fill(r, a, style, c);

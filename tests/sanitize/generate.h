@@ -16,7 +16,7 @@ typedef struct test_case {
   uint32_t descriptor;
   case_region regions[MAX_REGIONS];
   uint32_t region_count;
-  uint32_t node_count; /* no node of the case is numbered this or more */
+  int extreme; /* tables reach for the ends: sums that wrap, shifts that lose everything */
 } test_case;
 
 typedef enum case_style {
@@ -48,6 +48,12 @@ typedef struct case_rows {
 } case_rows;
 
 case_rows case_rows_of(const edge_kernel *k, const uint32_t *words);
+
+/* What a provider may read where the descriptor lies: it may copy the longest one, as far as there is memory. */
+static inline extent case_descriptor_extent(const test_case *c, const arena *a) {
+  const uint64_t rest = c->descriptor < a->memory.size ? a->memory.size - c->descriptor : 0;
+  return (extent){c->descriptor, rest < EDGE_MAX_DESC_BYTES ? rest : EDGE_MAX_DESC_BYTES};
+}
 
 static inline void case_set_rows(test_case *c, uint32_t begin, uint32_t end) {
   c->words[field_count(c->kernel) - 2u] = begin;

@@ -29,6 +29,7 @@ static uint32_t multiplier(rng *r, int64_t least) {
 }
 
 static uint32_t shift(rng *r, int64_t low, int64_t high) {
+  if (rng_once_in(r, 8)) return (uint32_t)(rng_once_in(r, 2) ? low : high);
   if (low == 0 || rng_once_in(r, 4)) return (uint32_t)rng_range(r, low, high);
   return (uint32_t)rng_range(r, low > -12 ? low : -12, 0 < high ? 0 : high);
 }

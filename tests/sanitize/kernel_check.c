@@ -14,11 +14,11 @@
 #include "generate.h"
 #include "kernels/provider/host.h"
 
-#define USABLE_BYTES (2u * 65536u)
 #define MOST_ISAS 8u
+#define MOST_SLICES 8u
 #define PACKED_LIMIT (UINT64_C(1) << 26)
 
-static uint8_t expected[USABLE_BYTES], before[USABLE_BYTES];
+static uint8_t expected[ARENA_SMALL_BYTES], before[ARENA_SMALL_BYTES];
 
 static const case_region *output_of(const test_case *c) {
   for (uint32_t i = 0; i < c->region_count; i++) {
@@ -27,7 +27,7 @@ static const case_region *output_of(const test_case *c) {
   campaign_violation("the case has no output");
 }
 
-static uint32_t changeable(const test_case *c, edge_region *allowed) {
+static uint32_t changeable(const test_case *c, extent *allowed) {
   uint32_t count = 0;
   for (uint32_t i = 0; i < c->region_count; i++) {
     if (region_may_change(&c->regions[i])) allowed[count++] = c->regions[i].at;
@@ -37,12 +37,12 @@ static uint32_t changeable(const test_case *c, edge_region *allowed) {
 
 /* What a kernel on the host may touch at all. */
 static void open_regions(arena *a, const test_case *c) {
-  edge_region open[MAX_REGIONS + 1u];
+  extent open[MAX_REGIONS + 1u];
   uint32_t count = 0;
   for (uint32_t i = 0; i < c->region_count; i++) {
     if (c->regions[i].role != REGION_SANDBOX) open[count++] = c->regions[i].at;
   }
-  open[count++] = edge_region_of(c->descriptor, c->kernel->desc_bytes);
+  open[count++] = case_descriptor_extent(c, a);
   arena_poison_all_but(a, open, count);
 }
 
@@ -90,7 +90,7 @@ static void require_rows_only(const test_case *c, edge_isa isa, const arena *a, 
 }
 
 static void require_untouched(const test_case *c, edge_isa isa, arena *a) {
-  edge_region allowed[MAX_REGIONS];
+  extent allowed[MAX_REGIONS];
   const uint32_t count = changeable(c, allowed);
   const uint64_t at = arena_changed(a, allowed, count);
   if (at != 0) {
@@ -105,7 +105,7 @@ static void call(edge_host *host, test_case *c, edge_isa isa, arena *a, uint32_t
   case_set_rows(c, begin, end);
   case_store(a, c);
   memcpy(before, a->memory.base + output->at.begin, output->at.bytes);
-  memcpy(a->mirror + c->descriptor, c->words, c->kernel->desc_bytes);
+  memcpy(arena_mirror(a, c->descriptor), c->words, c->kernel->desc_bytes);
   open_regions(a, c);
   if (exact) {
     call_exact(c, isa, a);
@@ -123,15 +123,23 @@ static void run_case(rng *r, test_case *c, edge_isa isa, arena *a) {
   const int exact = rng_once_in(r, 4);
   case_set_rows(c, 0, rows);
   case_store(a, c);
-  memcpy(a->mirror + c->descriptor, c->words, c->kernel->desc_bytes);
+  memcpy(arena_mirror(a, c->descriptor), c->words, c->kernel->desc_bytes);
   if (c->kernel->pack != NULL) {
     open_regions(a, c);
     require_done(edge_host_prepare(host, c->kernel->id, a->memory, c->descriptor), c, isa, "prepare");
     if (arena_changed(a, NULL, 0) != 0) campaign_violation("prepare changed linear memory");
   }
-  for (uint32_t begin = 0, end; begin < rows; begin = end) {
-    end = rng_once_in(r, 2) ? rows : (uint32_t)rng_range(r, begin + 1u, rows);
-    call(host, c, isa, a, begin, end, exact);
+  uint32_t cuts[MOST_SLICES + 1u] = {0}, slices = 0;
+  while (cuts[slices] < rows) {
+    const int last = rng_once_in(r, 2) || slices + 1u == MOST_SLICES;
+    cuts[slices + 1u] = last ? rows : (uint32_t)rng_range(r, cuts[slices] + 1u, rows);
+    slices++;
+  }
+  /* Either way round: a slice that also does its neighbour's rows shows only while those are not done yet. */
+  const int backwards = rng_once_in(r, 2);
+  for (uint32_t i = 0; i < slices; i++) {
+    const uint32_t slice = backwards ? slices - 1u - i : i;
+    call(host, c, isa, a, cuts[slice], cuts[slice + 1u], exact);
   }
   edge_host_close(host);
 }
@@ -142,7 +150,7 @@ static double largest(const arena *a, const test_case *c, const char *name) {
   double most = 0.0;
   for (uint32_t i = 0; i < c->region_count; i++) {
     if (strcmp(field_name(c->kernel, c->regions[i].field), name) != 0) continue;
-    const float *at = (const float *)(const void *)(a->mirror + c->regions[i].at.begin);
+    const float *at = (const float *)(const void *)arena_mirror(a, c->regions[i].at.begin);
     for (uint64_t j = 0; j < c->regions[i].at.bytes / 4u; j++) most = fmax(most, fabs((double)at[j]));
   }
   return most;
@@ -223,7 +231,7 @@ static void print_case(const test_case *c) {
 }
 
 int main(int argc, char **argv) {
-  const campaign campaign = campaign_start(argc, argv);
+  const campaign run = campaign_start(argc, argv);
   edge_isa isas[MOST_ISAS];
   uint32_t isa_count = 0;
   uint64_t compared[EDGE_KERNEL_COUNT_PLUS_ONE] = {0};
@@ -234,27 +242,30 @@ int main(int argc, char **argv) {
     printf(" %s", edge_isa_name((edge_isa)isa));
   }
   printf("\n");
-  arena a = arena_open(USABLE_BYTES);
-  for (uint64_t number = campaign.first; number < campaign.first + campaign.count; number++) {
+  arena arenas[] = {arena_open(ARENA_SMALL_BYTES, EDGE_KERNEL_RESERVE + ARENA_SMALL_BYTES, 0),
+                    arena_open(ARENA_SMALL_BYTES, ARENA_WHOLE, 0)};
+  for (uint64_t number = run.first; number < run.first + run.count; number++) {
     campaign_case(number);
-    rng r = rng_of(campaign.seed, number);
+    rng r = rng_of(run.seed, number);
+    arena *a = &arenas[rng_once_in(&r, 4)];
     const edge_kernel *k = edge_kernel_by_id(1u + (uint32_t)(number % KERNEL_COUNT));
     test_case c;
-    case_make(&r, k, CASE_COMPARE, &a, &c);
-    if (campaign.verbose) print_case(&c);
-    arena_remember(&a);
+    case_make(&r, k, CASE_COMPARE, a, &c);
+    if (run.verbose) print_case(&c);
+    arena_remember(a);
     for (uint32_t i = 0; i < isa_count; i++) {
-      memcpy(a.memory.base + EDGE_KERNEL_RESERVE, a.mirror + EDGE_KERNEL_RESERVE, USABLE_BYTES);
-      run_case(&r, &c, isas[i], &a);
+      arena_restore(a);
+      run_case(&r, &c, isas[i], a);
       const case_region *output = output_of(&c);
-      if (i == 0) memcpy(expected, a.memory.base + output->at.begin, output->at.bytes);
-      if (i != 0) compare(&a, &c, isas[i]);
+      if (i == 0) memcpy(expected, a->memory.base + output->at.begin, output->at.bytes);
+      if (i != 0) compare(a, &c, isas[i]);
       compared[k->id]++;
     }
   }
   for (uint32_t id = 1; id <= KERNEL_COUNT; id++) {
     printf("%-24s %8" PRIu64 "\n", edge_kernel_by_id(id)->name, compared[id]);
   }
-  arena_close(&a);
+  arena_close(&arenas[0]);
+  arena_close(&arenas[1]);
   return 0;
 }

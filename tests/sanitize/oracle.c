@@ -45,13 +45,13 @@ static void judge_regions(verdict *v, const test_case *c, const arena *a) {
   for (uint32_t i = 0; i < c->region_count; i++) {
     const case_region *r = &c->regions[i];
     if (r->at.begin % r->align != 0) breaks(v, r->field, EDGE_REASON_MISALIGNED);
-    if (!edge_region_inside(r->at, &a->memory)) {
+    if (!extent_inside(r->at, &a->memory)) {
       breaks(v, r->field, EDGE_REASON_OUTSIDE);
       continue;
     }
     for (uint32_t j = 0; j < i; j++) {
       const case_region *other = &c->regions[j];
-      if (!edge_region_inside(other->at, &a->memory) || may_lie_so(r, other)) continue;
+      if (!extent_inside(other->at, &a->memory) || may_lie_so(r, other)) continue;
       breaks(v, r->field, EDGE_REASON_OVERLAP);
       breaks(v, other->field, EDGE_REASON_OVERLAP);
     }
@@ -87,7 +87,7 @@ verdict oracle_rows(const test_case *c) {
   const case_rows rows = case_rows_of(c->kernel, c->words);
   if (begin >= end) breaks(&v, begin_field, EDGE_REASON_RANGE);
   if (end > rows.rows) breaks(&v, begin_field + 1u, EDGE_REASON_RANGE);
-  if (begin < end && edge_mul(end - begin, rows.row_work) > EDGE_MAX_WORK) {
+  if (begin < end && times(end - begin, rows.row_work) > EDGE_MAX_WORK) {
     breaks(&v, begin_field + 1u, EDGE_REASON_WORK);
   }
   return v;

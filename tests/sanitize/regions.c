@@ -11,14 +11,11 @@ static void add(region_list *list, uint32_t field, region_role role, region_type
   static const uint32_t sizes[] = {[TYPE_BYTES] = 1, [TYPE_S8] = 1,  [TYPE_S32] = 4,
                                    [TYPE_F32] = 4,   [TYPE_F64] = 8, [TYPE_U32] = 4};
   const uint32_t align = type == TYPE_BYTES ? EDGE_REGION_ALIGN : sizes[type];
-  const case_region region = {field, role, type, align,
-                              edge_region_of(list->words[field], edge_mul(elements, sizes[type]))};
+  const case_region region = {field, role, type, align, {list->words[field], times(elements, sizes[type])}};
   list->regions[list->count++] = region;
 }
 
-static uint64_t product(uint64_t a, uint64_t b, uint64_t c, uint64_t d) {
-  return edge_mul(edge_mul(a, b), edge_mul(c, d));
-}
+static uint64_t product(uint64_t a, uint64_t b, uint64_t c, uint64_t d) { return times(times(a, b), times(c, d)); }
 
 #define ADD(family, name, role, type, elements) add(list, EDGE_FIELD_##family##_##name, REGION_##role, type, elements)
 /* A region whose bytes a field says. */
@@ -42,11 +39,11 @@ static void depthwise_conv2d(region_list *list, int is_float) { CONVOLUTION(dept
 static void fully_connected(region_list *list, int is_float) {
   const edge_fully_connected_desc *d = (const edge_fully_connected_desc *)(const void *)list->words;
   const region_type element = is_float ? TYPE_F32 : TYPE_S8, bias = is_float ? TYPE_F32 : TYPE_S32;
-  ADD(fully_connected, input, READ, element, edge_mul(d->batch, d->input_c));
-  ADD(fully_connected, filter, READ, element, edge_mul(d->output_c, d->input_c));
+  ADD(fully_connected, input, READ, element, times(d->batch, d->input_c));
+  ADD(fully_connected, filter, READ, element, times(d->output_c, d->input_c));
   if (d->bias != 0) ADD(fully_connected, bias, READ, bias, d->output_c);
   if (!is_float) ADD(fully_connected, scale, READ, TYPE_F64, d->output_c);
-  ADD(fully_connected, output, WRITTEN, element, edge_mul(d->batch, d->output_c));
+  ADD(fully_connected, output, WRITTEN, element, times(d->batch, d->output_c));
   ADD_BYTES(fully_connected, packed, SANDBOX);
   ADD_BYTES(fully_connected, scratch, SANDBOX);
 }
@@ -62,7 +59,7 @@ static void mean(region_list *list, int is_float) {
   const edge_mean_desc *d = (const edge_mean_desc *)(const void *)list->words;
   const region_type element = is_float ? TYPE_F32 : TYPE_S8;
   ADD(mean, input, READ, element, product(d->outer, d->reduced, d->inner, 1));
-  ADD(mean, output, WRITTEN, element, edge_mul(d->outer, d->inner));
+  ADD(mean, output, WRITTEN, element, times(d->outer, d->inner));
 }
 
 static void addition(region_list *list, int is_float) {
@@ -76,8 +73,8 @@ static void addition(region_list *list, int is_float) {
 static void softmax(region_list *list, int is_float) {
   const edge_softmax_desc *d = (const edge_softmax_desc *)(const void *)list->words;
   const region_type element = is_float ? TYPE_F32 : TYPE_S8;
-  ADD(softmax, input, READ, element, edge_mul(d->rows, d->depth));
-  ADD(softmax, output, WRITTEN_IN_PLACE, element, edge_mul(d->rows, d->depth));
+  ADD(softmax, input, READ, element, times(d->rows, d->depth));
+  ADD(softmax, output, WRITTEN_IN_PLACE, element, times(d->rows, d->depth));
 }
 
 static void elementwise(region_list *list, edge_kernel_id id) {

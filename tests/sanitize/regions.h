@@ -19,7 +19,7 @@ typedef struct case_region {
   region_role role;
   region_type type;
   uint32_t align;
-  edge_region at; /* bytes saturate */
+  extent at; /* bytes saturate */
 } case_region;
 
 #define MAX_REGIONS 9u

@@ -30,7 +30,7 @@ JOBS = 2
 PROGRAMS = ("fuzz_host", "kernel_check")
 SHARED_SOURCES = ("arena", "campaign", "field_names", "fields", "generate", "generate_words", "oracle", "regions")
 OWN_SOURCES = {"fuzz_host": ("fuzz_bad", "fuzz_host"), "kernel_check": ("kernel_check",)}
-WARNINGS = ("-Wall", "-Wextra", "-Werror")
+WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wshadow", "-Wstrict-prototypes", "-Wvla")
 SANITIZE = ("-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined,float-cast-overflow")
 #: qemu's CPU -> the ISAs that kernel_check must find there.
 ARM_CPUS = {"cortex-a72": "ref neon", "max": "ref neon neon_dotprod"}
@@ -167,7 +167,6 @@ def execute(run: Run) -> str:
         text=True,
         errors="replace",
         check=False,
-        env=environment,
     )
     if done.returncode != 0:
         found = re.search(r"VIOLATION seed (\d+) case (\d+)", done.stderr)

@@ -35,8 +35,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Convert one model; the report goes to stdout, words to stderr."""
     model: Path = args.model
-    output: Path = args.output or model.with_suffix(".wasm")
     data = _read(model)
+    output: Path = args.output or model.with_suffix(".wasm")
     if not args.dry_run and output.exists() and output.samefile(model):
         raise UsageError(f"{output}: the output is the model itself", hint=f"edge-sdk convert {model} -o OUT.wasm")
     kernels = _kernels() if args.standalone else None

@@ -27,7 +27,10 @@ class Where:
 
     def resolve(self, path: str) -> Path:
         """Return `path` as the file's author meant it: relative to the file's own folder."""
-        return self.file.parent / Path(path).expanduser()
+        try:
+            return self.file.parent / Path(path).expanduser()
+        except RuntimeError:
+            raise self.error(f"there is no home folder for {path[:80]!r}") from None
 
     def __str__(self) -> str:
         return f"{self.file}: {self.key}" if self.key else str(self.file)

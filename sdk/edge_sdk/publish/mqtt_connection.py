@@ -170,8 +170,11 @@ class Connection:
 
     def _flush(self, until_s: float) -> None:
         while self._client.want_write() and (left_s := until_s - time.monotonic()) > 0:
+            wire = self._client.socket()
+            if wire is None:
+                break
             poll = select.poll()
-            poll.register(self._client.socket(), select.POLLOUT)
+            poll.register(wire, select.POLLOUT)
             if not poll.poll(1000 * left_s) or self._client.loop_write():
                 break
 

@@ -19,7 +19,6 @@ from edge_sdk.runtime._wasmtime import ffi
 
 #: Field of edge_wasmtime (native.h) -> symbol of Wasmtime's C API.
 SYMBOLS = {
-    "caller_context": "wasmtime_caller_context",
     "memory_data": "wasmtime_memory_data",
     "memory_data_size": "wasmtime_memory_data_size",
     "trap_new": "wasmtime_trap_new",

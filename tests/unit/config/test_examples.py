@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_sdk.config import read_pipeline
+from edge_sdk.config.pipeline import read_pipeline
 from tests.support import REPOSITORY
 
 SHOWN = re.findall(r"^```toml\n(.*?)^```$", (REPOSITORY / "README.md").read_text(), re.MULTILINE | re.DOTALL)

@@ -110,8 +110,13 @@ def test_a_process_that_dies_is_reported_offline_by_its_will(
     sink.close()
 
 
-def test_results_wait_for_a_broker_that_starts_later(tmp_path: Path) -> None:
-    absent = Mosquitto(tmp_path)
+@pytest.fixture
+def absent(tmp_path: Path) -> Iterator[Mosquitto]:
+    with mosquitto(tmp_path, running=False) as reserved:
+        yield reserved
+
+
+def test_results_wait_for_a_broker_that_starts_later(tmp_path: Path, absent: Mosquitto) -> None:
     sink = sink_of(tmp_path, absent.url)
     sink.open()
     publish(sink, range(30))
@@ -122,15 +127,12 @@ def test_results_wait_for_a_broker_that_starts_later(tmp_path: Path) -> None:
     until(lambda: sink.counts()["waiting"] == 0, "the queue is empty")
     sink.close()
     client.close()
-    absent.stop()
     assert sink.counts()["confirmed"] == 60
     assert sink.counts()["dropped"] == 0
 
 
 @pytest.mark.parametrize("kill", [False, True])
-def test_nothing_is_lost_when_the_broker_restarts(tmp_path: Path, *, kill: bool) -> None:
-    broker = Mosquitto(tmp_path)
-    broker.start()
+def test_nothing_is_lost_when_the_broker_restarts(tmp_path: Path, broker: Mosquitto, *, kill: bool) -> None:
     first = Subscriber(broker.port)
     sink = sink_of(tmp_path, broker.url, flush_timeout_s=20)
     sink.open()
@@ -148,7 +150,6 @@ def test_nothing_is_lost_when_the_broker_restarts(tmp_path: Path, *, kill: bool)
     assert sink.counts()["confirmed"] == 150
     assert sink.counts()["connections"] >= 2
     second.close()
-    broker.stop()
 
 
 def test_a_broker_with_only_3_1_1_is_served_with_3_1_1(tmp_path: Path) -> None:
@@ -174,8 +175,9 @@ def test_other_refusals_do_not_make_it_older(tmp_path: Path) -> None:
         sink.close()
 
 
-def test_a_full_queue_drops_the_oldest_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    absent = Mosquitto(tmp_path)
+def test_a_full_queue_drops_the_oldest_and_says_so(
+    tmp_path: Path, absent: Mosquitto, caplog: pytest.LogCaptureFixture
+) -> None:
     sink = sink_of(tmp_path, absent.url, queue=10)
     sink.open()
     with caplog.at_level(logging.WARNING):
@@ -187,7 +189,6 @@ def test_a_full_queue_drops_the_oldest_and_says_so(tmp_path: Path, caplog: pytes
     until(lambda: sink.counts()["waiting"] == 0, "the queue is empty")
     sink.close()
     client.close()
-    absent.stop()
     assert sink.counts()["confirmed"] == 10
 
 

@@ -95,7 +95,7 @@ class _LayoutMaker:
         sizes = [kernel.descriptor_bytes * len(ranges) for kernel, ranges in zip(kernels, slices, strict=True)]
         descriptors = self._region("descriptors", sum(sizes))
         fields = [dict(call.numbers) for call in self.calls]
-        self._place_work_areas_size_check(kernels)
+        self._require_room_for_packed(kernels)
         self._place_constants(fields)
         self._place_work_areas(kernels, fields)
         self._place_arena()
@@ -122,7 +122,7 @@ class _LayoutMaker:
         self.end = offset + size
         return offset
 
-    def _place_work_areas_size_check(self, kernels: list[abi.Kernel]) -> None:
+    def _require_room_for_packed(self, kernels: list[abi.Kernel]) -> None:
         # Before any constant is hashed: a small file whose nodes share weights may ask for any number of copies.
         total = sum(abi.packed_bytes(kernel, call.numbers) for kernel, call in zip(kernels, self.calls, strict=True))
         if total > MAX_MEMORY_BYTES:

@@ -51,7 +51,7 @@ def import_model(data: bytes, name: str) -> Graph:
     known = ", ".join(sorted(suffix for row in IMPORTERS.values() for suffix in row.suffixes))
     raise ModelError(
         f"{name}: {len(data)} bytes that are no model file (known formats: {known})",
-        hint="check that the file was downloaded completely",
+        hint="export the model as .tflite, or download the file again",
     )
 
 

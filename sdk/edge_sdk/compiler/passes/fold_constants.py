@@ -14,11 +14,11 @@ from edge_sdk.errors import ModelError
 MAX_FOLDED_BYTES = 1 << 30
 
 
-def fold_constants(graph: Graph) -> None:
+def fold_constants(graph: Graph, most_bytes: int = MAX_FOLDED_BYTES) -> None:
     """Turn the outputs of such nodes into constants and drop the nodes.
 
     Raises:
-        ModelError: the constants would take more than 1 GiB.
+        ModelError: the new constants take more than `most_bytes`.
     """
     kept, folded_bytes = [], 0
     for node in graph.nodes:
@@ -28,8 +28,8 @@ def fold_constants(graph: Graph) -> None:
             continue
         node.output.data = data
         folded_bytes += data.nbytes
-        if folded_bytes > MAX_FOLDED_BYTES:
-            raise ModelError(f"{graph.name}: its weights take more than {MAX_FOLDED_BYTES >> 30} GiB when unpacked")
+        if folded_bytes > most_bytes:
+            raise ModelError(f"{graph.name}: its weights take more than {most_bytes:,} bytes when unpacked")
     graph.nodes = kept
 
 

@@ -21,7 +21,6 @@ typedef struct handle {
 
 /* Wasmtime's C API, by address; the objects are opaque. */
 static struct {
-  void *(*caller_context)(void *caller);
   uint8_t *(*memory_data)(const void *context, const handle *memory);
   size_t (*memory_data_size)(const void *context, const handle *memory);
   void *(*trap_new)(const char *message, size_t bytes);
@@ -32,7 +31,8 @@ static struct {
 struct edge_session {
   edge_host *host; /* NULL: the model calls Wasm kernels */
   void *context;
-  handle memory, prepare, infer;
+  handle prepare, infer;
+  edge_memory memory; /* linear memory never moves nor grows: a module whose minimum is not its maximum is refused */
   edge_span *inputs, *outputs;
   size_t input_count, output_count;
   pthread_mutex_t lock;
@@ -43,7 +43,6 @@ struct edge_session {
 };
 
 void edge_native_init(edge_wasmtime api) {
-  wasmtime.caller_context = (void *(*)(void *))api.caller_context;
   wasmtime.memory_data = (uint8_t *(*)(const void *, const handle *))api.memory_data;
   wasmtime.memory_data_size = (size_t (*)(const void *, const handle *))api.memory_data_size;
   wasmtime.trap_new = (void *(*)(const char *, size_t))api.trap_new;
@@ -63,17 +62,14 @@ static void *refuse(edge_status status, uint32_t descriptor) {
   return wasmtime.trap_new(text, edge_status_text(status, descriptor, text, sizeof text));
 }
 
-/* Returns a trap or NULL. Base and size are asked for in every call: neither is trusted to stay. */
-static inline void *enter(void *env, void *caller, raw_value *args, edge_kernel_id kernel, host_function function) {
+/* Returns a trap or NULL. */
+static inline void *enter(void *env, raw_value *args, edge_kernel_id kernel, host_function function) {
   edge_session *session = env;
   const uint32_t descriptor = (uint32_t)args[0].i32;
   if (!session->ready || session->host == NULL) {
     return refuse(EDGE_STATUS(kernel, 0, EDGE_REASON_NOT_READY), descriptor);
   }
-  const void *context = wasmtime.caller_context(caller);
-  const edge_memory memory = {wasmtime.memory_data(context, &session->memory),
-                              wasmtime.memory_data_size(context, &session->memory)};
-  const edge_status status = function(session->host, kernel, memory, descriptor);
+  const edge_status status = function(session->host, kernel, session->memory, descriptor);
   if (status != 0) return refuse(status, descriptor);
   args[0].i32 = 0;
   return NULL;
@@ -81,8 +77,9 @@ static inline void *enter(void *env, void *caller, raw_value *args, edge_kernel_
 
 #define TRAMPOLINE(symbol, kernel, function)                                                \
   static void *symbol(void *env, void *caller, raw_value *args_and_results, size_t count) { \
+    (void)caller;                                                                           \
     (void)count;                                                                            \
-    return enter(env, caller, args_and_results, kernel, function);                          \
+    return enter(env, args_and_results, kernel, function);                                  \
   }
 #define EDGE_KERNEL(number, name, family) TRAMPOLINE(call_##name, EDGE_KERNEL_##name, edge_host_call)
 #define EDGE_KERNEL_PACKED(number, name, family) \
@@ -143,7 +140,10 @@ int edge_session_bind(edge_session *session, uintptr_t context, const void *memo
   session->input_count = input_count;
   session->output_count = output_count;
   session->context = (void *)context;
-  memcpy(&session->memory, memory, sizeof(handle));
+  handle exported;
+  memcpy(&exported, memory, sizeof exported);
+  session->memory.base = wasmtime.memory_data(session->context, &exported);
+  session->memory.size = wasmtime.memory_data_size(session->context, &exported);
   memcpy(&session->prepare, prepare, sizeof(handle));
   memcpy(&session->infer, infer, sizeof(handle));
   session->ready = 1;
@@ -213,7 +213,7 @@ uintptr_t edge_session_run(edge_session *session, uint64_t epoch_ticks, const vo
                            void *const *outputs) {
   const uintptr_t refused = lock_session(session);
   if (refused != 0) return refused;
-  uint8_t *base = wasmtime.memory_data(session->context, &session->memory);
+  uint8_t *base = session->memory.base;
   for (size_t i = 0; i < session->input_count; i++) {
     memcpy(base + session->inputs[i].offset, inputs[i], session->inputs[i].bytes);
   }

@@ -41,7 +41,6 @@ typedef struct edge_span {
 
 /* Addresses in Wasmtime's C API. Must be called before anything below is registered or run. */
 typedef struct edge_wasmtime {
-  uintptr_t caller_context;
   uintptr_t memory_data;
   uintptr_t memory_data_size;
   uintptr_t trap_new;
