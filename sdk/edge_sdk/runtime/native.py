@@ -83,6 +83,8 @@ def load_library() -> Library:
         module = importlib.import_module("edge_sdk.runtime._native")
     except ImportError as error:
         raise NativeUnavailableError(f"the native library cannot be loaded: {error}") from None
+    if [name for name, _ in module.ffi.typeof("edge_wasmtime").fields] != list(SYMBOLS):
+        raise NativeUnavailableError("the native library belongs to another version of edge-sdk")
     addresses = [_address(symbol) for symbol in SYMBOLS.values()]
     module.lib.edge_native_init(dict(zip(SYMBOLS, addresses, strict=True)))
     return Library(module.ffi, module.lib, module.lib.edge_isa_best())
