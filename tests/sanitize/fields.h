@@ -49,6 +49,9 @@ typedef struct field_rule {
 /* The rule of field number `field`. Bounds may come from the descriptor's other words. */
 field_rule field_rule_of(const edge_kernel *k, const uint32_t *words, uint32_t field);
 
+/* The part of field_rule_of() that looks at the other words. */
+void field_bind(const edge_kernel *k, const uint32_t *words, uint32_t field, field_rule *rule);
+
 /* 1 if word `field` keeps its rule. Regions and rows are not looked at. */
 int field_keeps(const edge_kernel *k, const uint32_t *words, uint32_t field);
 

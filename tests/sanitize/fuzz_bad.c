@@ -146,9 +146,10 @@ static int size_huge(rng *r, arena *a, test_case *c) {
   return field < 0 ? -1 : set(c, field, RNG_PICK(r, values));
 }
 
-/* Several sizes whose product is a small number modulo 2^32 or 2^64. */
-static int product_wraps(rng *r, arena *a, test_case *c) {
-  static const uint32_t values[] = {1u << 16, 1u << 31, 1u << 22, 1u << 21, 0x10001, UINT32_MAX, 0x80000001u, 1u << 30};
+/* Several sizes at once. */
+static int sizes_huge(rng *r, arena *a, test_case *c) {
+  static const uint32_t values[] = {1u << 16, 0x10001,     0xffff,     0x8001,     1u << 31, 1u << 22,
+                                    1u << 21, 0x80000001u, UINT32_MAX, 0x00ffffff, 1u << 30, 1u << 17};
   int field = -1;
   (void)a;
   for (uint32_t i = 0; i < 4; i++) {
@@ -236,23 +237,24 @@ static int table(rng *r, arena *a, test_case *c) {
 }
 
 const defect DEFECTS[] = {
-    {"version", version, 1},
-    {"node", node, 1},
-    {"descriptor", descriptor_place, 1},
-    {"outside", region_outside, 1},
-    {"wraps", region_wraps, 1},
-    {"in_reserve", region_in_reserve, 1},
-    {"misaligned", region_misaligned, 1},
-    {"overlap", regions_overlap, 0},
-    {"too_small", region_too_small, 0},
-    {"size_zero", size_zero, 0},
-    {"size_huge", size_huge, 0},
-    {"product", product_wraps, 0},
-    {"padding", padding, 1},
-    {"odd_size", odd_size, 0},
-    {"number", number, 1},
-    {"bound", bound, 1},
-    {"real", real, 1},
-    {"table", table, 1},
+    {"version", version, 1, 0},
+    {"node", node, 1, 0},
+    {"descriptor", descriptor_place, 1, 0},
+    {"outside", region_outside, 1, 0},
+    {"wraps", region_wraps, 1, 0},
+    {"in_reserve", region_in_reserve, 1, 0},
+    {"misaligned", region_misaligned, 1, 0},
+    {"overlap", regions_overlap, 0, 0},
+    {"too_small", region_too_small, 0, 0},
+    {"size_zero", size_zero, 0, 0},
+    {"size_huge", size_huge, 0, 0},
+    {"sizes_huge", sizes_huge, 0, 0},
+    {"extent_wraps", fuzz_extent_wraps, 1, 1},
+    {"padding", padding, 1, 0},
+    {"odd_size", odd_size, 0, 0},
+    {"number", number, 1, 0},
+    {"bound", bound, 1, 0},
+    {"real", real, 1, 0},
+    {"table", table, 1, 0},
 };
 const uint32_t DEFECT_COUNT = sizeof DEFECTS / sizeof DEFECTS[0];

@@ -6,9 +6,7 @@
 #include "regions.h"
 #include "rng.h"
 
-#ifndef KERNEL_COUNT
 #define KERNEL_COUNT (EDGE_KERNEL_COUNT_PLUS_ONE - 1u)
-#endif
 
 typedef struct test_case {
   const edge_kernel *kernel;

@@ -6,6 +6,8 @@
 /* Sizes at the edges of the kernels' tiles. */
 static uint32_t channels(rng *r) {
   static const uint32_t edges[] = {1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 23, 24, 25, 31, 32, 33, 39, 40};
+  static const uint32_t wide[] = {47, 48, 49, 63, 64, 65, 79, 80, 81, 96, 127, 128, 129};
+  if (rng_once_in(r, 6)) return RNG_PICK(r, wide);
   return rng_once_in(r, 3) ? (uint32_t)rng_range(r, 1, 40) : RNG_PICK(r, edges);
 }
 

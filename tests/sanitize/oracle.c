@@ -19,13 +19,14 @@ static int may_lie_so(const case_region *a, const case_region *b) {
 
 static int table_ok(const edge_kernel *k, const uint32_t *words, const case_region *region, const uint8_t *base) {
   const char *name = field_name(k, region->field);
+  const int is_multiplier = strcmp(name, "multiplier") == 0, is_shift = strcmp(name, "shift") == 0;
   const uint8_t *at = base + region->at.begin;
   uint32_t last = 0;
-  for (uint64_t i = 0; region->type == TYPE_S32 && i < region->at.bytes; i += 4) {
+  for (uint64_t i = 0; (is_multiplier || is_shift) && i < region->at.bytes; i += 4) {
     int32_t x;
     memcpy(&x, at + i, 4);
-    if (strcmp(name, "multiplier") == 0 && x != 0 && x < 1 << 30) return 0;
-    if (strcmp(name, "shift") == 0 && (x < -31 || x > 30)) return 0;
+    if (is_multiplier && x != 0 && x < 1 << 30) return 0;
+    if (is_shift && (x < -31 || x > 30)) return 0;
   }
   for (uint64_t i = 0; region->type == TYPE_F64 && i < region->at.bytes; i += 8) {
     double x;
