@@ -8,7 +8,7 @@ NATIVE := CMakeLists.txt pyproject.toml $(shell find kernels sdk/edge_sdk/runtim
 
 .PHONY: demo test check format sanitize bench wheels clean
 demo: $(VENV)/demo-ready
-	EDGE_MQTT_URL="$(EDGE_MQTT_URL)" DEMO_SECONDS=$(DEMO_SECONDS) $(BIN)/python examples/demo/run.py
+	DEMO_SECONDS=$(DEMO_SECONDS) $(BIN)/python examples/demo/run.py
 
 test: $(VENV)/test-ready check sanitize
 	@sh tests/install_system.sh

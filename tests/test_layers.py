@@ -4,7 +4,7 @@
     5  pipeline bench learn sim                firmware_tools.{flash, update}
     4  load (and the package's door) dsp
     3  compiler runtime sensors publish
-    2  abi registry < config < board           firmware_tools.{bundle, sign}
+    2  abi registry < config < board           firmware_tools.{sign < bundle}
     1  errors < units reading tensor
 
 An import goes to a lower floor or stays inside its own unit; `<` is an order among neighbours, which otherwise do not
@@ -54,7 +54,7 @@ EDGE_SDK = {
 }
 FIRMWARE_TOOLS = {
     "": (6, 1),
-    "bundle": (2, 3),
+    "bundle": (2, 4),
     "cli": (6, 0),
     "flash": (5, 0),
     "sign": (2, 3),

@@ -18,6 +18,9 @@ def test_the_public_names_are_these() -> None:
 def test_importing_the_package_imports_nothing_heavy() -> None:
     heavy = "[name for name in ('wasmtime', 'numpy', 'cffi', 'serial', 'paho') if name in sys.modules]"
     done = subprocess.run(
-        [sys.executable, "-c", f"import sys; import edge_sdk; print({heavy})"], capture_output=True, text=True, check=True
+        [sys.executable, "-c", f"import sys; import edge_sdk; print({heavy})"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout.strip() == "[]"

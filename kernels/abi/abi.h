@@ -37,6 +37,9 @@
  * on the slowest supported core: neither fuel nor epochs stop native code, so no call may run longer. */
 #define EDGE_MAX_WORK (1u << 22)
 
+/* Work of a row or pixel apart from its arithmetic: what a convolution of one channel by one costs too. */
+#define EDGE_ROW_OVERHEAD 64u
+
 /* Alignment of the packed and scratch regions. */
 #define EDGE_REGION_ALIGN 16u
 

@@ -14,6 +14,9 @@ typedef struct edge_region {
  * overflow test would need 128-bit products, which Wasm has not.) */
 static inline uint64_t edge_mul(uint64_t a, uint64_t b) { return ((a | b) >> 32) == 0 ? a * b : UINT64_MAX; }
 
+/* a + b, or UINT64_MAX when that does not fit. */
+static inline uint64_t edge_add(uint64_t a, uint64_t b) { return a > UINT64_MAX - b ? UINT64_MAX : a + b; }
+
 static inline edge_region edge_region_of(uint32_t offset, uint64_t bytes) {
   edge_region region = {offset, bytes};
   return region;

@@ -17,7 +17,7 @@ static uint64_t rows(const void *desc) {
 
 static uint64_t row_work(const void *desc) {
   const edge_conv2d_desc *d = desc;
-  return edge_mul(d->output_c, depth(d));
+  return edge_add(edge_mul(d->output_c, depth(d)), EDGE_ROW_OVERHEAD);
 }
 
 /* ---- check ---- */
@@ -64,7 +64,7 @@ static regions regions_of(const edge_conv2d_desc *d, int is_float) {
   const uint64_t input = edge_mul(edge_mul(edge_mul(d->batch, d->input_h), d->input_w), d->input_c);
   regions r = {
       .input = edge_region_of(d->input, edge_mul(input, element)),
-      .filter = edge_region_of(d->filter, edge_mul(row_work(d), element)),
+      .filter = edge_region_of(d->filter, edge_mul(edge_mul(n, depth(d)), element)),
       .bias = edge_region_of(d->bias, d->bias != 0 ? n * 4u : 0),
       .multiplier = edge_region_of(d->multiplier, is_float ? 0 : n * 4u),
       .shift = edge_region_of(d->shift, is_float ? 0 : n * 4u),
@@ -142,9 +142,8 @@ static span clip(int64_t start, uint32_t taps, uint32_t dilation, uint32_t size)
   uint32_t begin = 0, end = taps;
   if (start < 0) begin = divide_up(-start, dilation);
   if (start + (int64_t)(taps - 1u) * dilation >= size) end = start < size ? divide_up(size - start, dilation) : 0;
-  if (begin >= end) begin = end = 0;
-  const span s = {begin, end, (uint32_t)(start + (int64_t)begin * dilation)};
-  return s;
+  const span none = {0, 0, 0}, some = {begin, end, (uint32_t)(start + (int64_t)begin * dilation)};
+  return begin < end ? some : none;
 }
 
 /* Output pixels in row order, and what does not change from one to the next. Sizes are in bytes. */

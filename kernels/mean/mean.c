@@ -43,7 +43,7 @@ static uint64_t rows(const void *desc) { return ((const edge_mean_desc *)desc)->
 
 static uint64_t row_work(const void *desc) {
   const edge_mean_desc *d = desc;
-  return edge_mul((uint64_t)d->reduced * d->inner, 4u);
+  return edge_add(edge_mul((uint64_t)d->reduced * d->inner, 4u), EDGE_ROW_OVERHEAD);
 }
 
 static void run_s8(const void *desc, edge_isa isa, uint8_t *base, const void *packed, void *scratch) {

@@ -39,7 +39,8 @@ static uint64_t rows(const void *desc) {
 
 static uint64_t row_work(const void *desc) {
   const edge_pool_desc *d = desc;
-  return edge_mul(edge_mul((uint64_t)d->output_w * d->channels, (uint64_t)d->filter_h * d->filter_w), 4u);
+  const uint64_t pixel = edge_mul(edge_mul(d->channels, (uint64_t)d->filter_h * d->filter_w), 4u);
+  return edge_mul(d->output_w, edge_add(pixel, EDGE_ROW_OVERHEAD));
 }
 
 #if defined(EDGE_BUILD_X86)

@@ -88,13 +88,12 @@ static int grow_table(edge_host *host, uint32_t node) {
 static int grow_scratch(edge_host *host, uint64_t bytes) {
   if (bytes <= host->scratch_bytes) return 1;
   if (!affordable(host, bytes - host->scratch_bytes)) return 0;
+  void *larger = allocate(bytes);
+  if (larger == NULL) return 0; /* nodes prepared before still have theirs */
   free(host->scratch);
-  host->used -= host->scratch_bytes;
-  host->scratch_bytes = 0;
-  host->scratch = allocate(bytes);
-  if (host->scratch == NULL) return 0;
+  host->used += bytes - host->scratch_bytes;
+  host->scratch = larger;
   host->scratch_bytes = bytes;
-  host->used += bytes;
   return 1;
 }
 

@@ -24,6 +24,8 @@ KERNEL_RESERVE: int = _PAGE["constants"]["EDGE_KERNEL_RESERVE"]
 MAX_NODES: int = _PAGE["constants"]["EDGE_MAX_NODES"]
 #: Most work of one kernel call, in units of about one int8 multiply-accumulate.
 MAX_WORK: int = _PAGE["constants"]["EDGE_MAX_WORK"]
+#: Work of a row or pixel apart from its arithmetic.
+ROW_OVERHEAD: int = _PAGE["constants"]["EDGE_ROW_OVERHEAD"]
 REGION_ALIGN: int = _PAGE["constants"]["EDGE_REGION_ALIGN"]
 #: The import namespace of the kernels, and the custom section that holds the manifest.
 NAMESPACE = "edge_kernels"
@@ -156,15 +158,15 @@ def row_work(kernel: Kernel, fields: Mapping[str, float]) -> int:
     f = {name: int(value) for name, value in fields.items() if isinstance(value, int)}
     match kernel.family:
         case "conv2d":
-            return f["output_c"] * f["filter_h"] * f["filter_w"] * f["input_c"]
+            return f["output_c"] * f["filter_h"] * f["filter_w"] * f["input_c"] + ROW_OVERHEAD
         case "depthwise_conv2d":
             return f["output_w"] * f["output_c"] * f["filter_h"] * f["filter_w"] * 4
         case "pool":
-            return f["output_w"] * f["channels"] * f["filter_h"] * f["filter_w"] * 4
+            return f["output_w"] * (f["channels"] * f["filter_h"] * f["filter_w"] * 4 + ROW_OVERHEAD)
         case "fully_connected":
             return f["batch"] * f["input_c"]
         case "mean":
-            return f["reduced"] * f["inner"] * 4
+            return f["reduced"] * f["inner"] * 4 + ROW_OVERHEAD
         case "softmax":
             return f["depth"] * 64
         case "spectrum":

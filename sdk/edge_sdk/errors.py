@@ -7,6 +7,10 @@ shown as a traceback.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 
 class EdgeError(Exception):
     """Root of everything edge-sdk raises for the world's or the user's faults."""
@@ -17,6 +21,16 @@ class EdgeError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+
+@contextmanager
+def about_file(path: Path) -> Iterator[None]:
+    """Let errors of the model inside begin with its file, in place of a name that was made of it."""
+    try:
+        yield
+    except (ModelError, SandboxError, DeadlineError) as error:
+        error.message = f"{path}: {error.message.removeprefix(f'{path.stem}: ')}"
+        raise
 
 
 class UsageError(EdgeError, ValueError):
@@ -85,6 +99,16 @@ class DeadlineError(EdgeError, TimeoutError):
     """Something took longer than it may."""
 
     exit_code = 11
+
+
+class TrustError(EdgeError):
+    """A key, a trust root or the age of a signed file does not allow what was asked."""
+
+    exit_code = 12
+
+
+class SignatureError(TrustError):
+    """Too few trusted keys have signed."""
 
 
 class MissingExtraError(EdgeError, ImportError):

@@ -19,9 +19,17 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from edge_sdk.errors import AccessDeniedError, MissingExtraError, ModelError, TargetNotFoundError, TransferError
+from edge_sdk.errors import (
+    AccessDeniedError,
+    MissingExtraError,
+    ModelError,
+    TargetNotFoundError,
+    TransferError,
+    about_file,
+)
 from edge_sdk.runtime.cache import FileCache, cache_folder
 from edge_sdk.runtime.session import Session, open_session
+from edge_sdk.units import utf8
 
 log = logging.getLogger(__name__)
 
@@ -59,14 +67,16 @@ def load(
         UsageError: an argument is out of range.
         UnsupportedPlatformError: this machine cannot run what was asked.
     """
-    return open_session(
-        read_model(path),
-        engine=engine,
-        threads=threads,
-        deadline_s=deadline_s,
-        memory_mib=memory_mib,
-        safe_traps=safe_traps,
-    )
+    data = read_model(path)
+    with about_file(Path(path)):
+        return open_session(
+            data,
+            engine=engine,
+            threads=threads,
+            deadline_s=deadline_s,
+            memory_mib=memory_mib,
+            safe_traps=safe_traps,
+        )
 
 
 def read_model(path: str | os.PathLike[str]) -> bytes:
@@ -96,6 +106,8 @@ def _read(file: Path) -> bytes:
         raise AccessDeniedError(f"{file}: {error.strerror}", hint=f"chmod +r {file}") from None
     except OSError as error:
         raise TransferError(f"{file}: {error.strerror}") from error
+    except ValueError as error:  # a NUL in the name
+        raise TargetNotFoundError(f"{str(file)!r}: {error}") from None
 
 
 def _converted(file: Path, data: bytes) -> bytes:
@@ -104,7 +116,7 @@ def _converted(file: Path, data: bytes) -> bytes:
     if folder is None:
         return _convert(file, data)
     cache = FileCache(folder)
-    key = hashlib.sha256(hashlib.sha256(data).digest() + file.stem.encode() + _compiler_identity()).hexdigest()
+    key = hashlib.sha256(hashlib.sha256(data).digest() + utf8(file.stem).encode() + _compiler_identity()).hexdigest()
     found = cache.get(key, ".wasm")
     try:
         if found is not None:
@@ -127,7 +139,8 @@ def _convert(file: Path, data: bytes) -> bytes:
             f"{file}: this installation has no converter ({missing.name} is missing)",
             hint="convert the model elsewhere with `edge-sdk convert` and load the .wasm",
         ) from None
-    return bytes(convert(data, name=file.stem).module)
+    with about_file(file):
+        return bytes(convert(data, name=utf8(file.stem)).module)
 
 
 def _compiler_identity() -> bytes:

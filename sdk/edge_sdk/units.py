@@ -1,4 +1,4 @@
-"""Time stamps and quantities as text, in one spelling everywhere."""
+"""Time stamps, quantities and names as text, in one spelling everywhere."""
 
 from __future__ import annotations
 
@@ -33,3 +33,13 @@ def seconds(value: float) -> str:
     if value < 60:
         return f"{value:.1f} s"
     return f"{int(value) // 60} min {int(value) % 60:02d} s"
+
+
+def utf8(name: str) -> str:
+    """Return a file's name as text that can be written down; bytes that are not UTF-8 become question marks."""
+    return name.encode(errors="replace").decode()
+
+
+def printable(text: str) -> str:
+    """Return text for a terminal: names come from files, and none may move the cursor or change a colour."""
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -27,6 +29,7 @@ from tests.hostile.guests import (
     infer,
     module,
 )
+from tests.support import REPOSITORY
 
 VECTOR = np.arange(COUNT, dtype=np.float32)
 ENGINES = ("host", "sandbox")
@@ -81,6 +84,28 @@ def test_deep_recursion_is_a_trap_of_few_words(engine: str) -> None:
         run(wasm, engine)
     assert len(caught.value.message) < 600
     assert_still_works(engine)
+
+
+def test_deep_recursion_in_a_thread_of_little_stack_is_a_trap(engine: str) -> None:
+    code = f"""if True:
+        import threading
+        from edge_sdk.errors import SandboxError
+        from tests.hostile.guests import ADD, MEMORY, PREPARE, infer, module
+        from tests.hostile.test_guests import VECTOR, assert_still_works, run
+
+        def work():
+            try:
+                run(module(ADD, MEMORY, PREPARE, "(func $f (result i32) (call $f))", infer("(call $f)")), {engine!r})
+            except SandboxError as error:
+                print(error.message)
+            assert_still_works({engine!r})
+
+        threading.stack_size(256 << 10)
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert "stack overflow" in done.stdout, (done.returncode, done.stderr)
 
 
 def test_an_access_outside_memory_is_a_trap(engine: str) -> None:
@@ -292,6 +317,16 @@ def test_preparing_one_node_for_ever_ends_at_the_deadline(engine: str, monkeypat
     wasm = conv_module(body, "(i32.const 0)", data(DESCRIPTOR, conv_descriptor()))
     with pytest.raises(DeadlineError, match="prepare"):
         open_session(wasm, engine=engine, deadline_s=0.1)
+
+
+def test_a_functions_name_can_neither_fill_the_error_nor_forge_it(engine: str) -> None:
+    forged = "edge_kernels.fake: descriptor 0x00000000: " + "y" * 100_000
+    for body in ("unreachable", call("add", 0)):
+        wasm = module(ADD, MEMORY, PREPARE, f'(func $"{forged}" (export "infer") (result i32) {body})')
+        with pytest.raises(SandboxError) as caught:
+            run(wasm, engine)
+        assert len(caught.value.message) < 600
+        assert ("unreachable" in caught.value.message) or ("add_f32: field `version`" in caught.value.message)
 
 
 def test_a_status_of_no_kernel_is_still_an_error(engine: str) -> None:

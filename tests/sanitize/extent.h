@@ -14,6 +14,12 @@ static inline uint64_t times(uint64_t a, uint64_t b) {
   return product > UINT64_MAX ? UINT64_MAX : (uint64_t)product;
 }
 
+/* a + b, or UINT64_MAX when that does not fit. */
+static inline uint64_t plus(uint64_t a, uint64_t b) {
+  const unsigned __int128 sum = (unsigned __int128)a + b;
+  return sum > UINT64_MAX ? UINT64_MAX : (uint64_t)sum;
+}
+
 /* 1 if the extent has bytes and all of them are in the model's part of memory. */
 static inline int extent_inside(extent r, const edge_memory *memory) {
   const unsigned __int128 end = (unsigned __int128)r.begin + r.bytes;

@@ -16,7 +16,7 @@ case_rows case_rows_of(const edge_kernel *k, const uint32_t *words) {
     case FAMILY_conv2d: {
       const edge_conv2d_desc *d = at;
       return (case_rows){times((uint64_t)d->batch * d->output_h, d->output_w),
-                         times((uint64_t)d->output_c * d->input_c, (uint64_t)d->filter_h * d->filter_w),
+                         plus(times((uint64_t)d->output_c * d->input_c, (uint64_t)d->filter_h * d->filter_w), 64),
                          d->output_c * element};
     }
     case FAMILY_depthwise_conv2d: {
@@ -28,8 +28,9 @@ case_rows case_rows_of(const edge_kernel *k, const uint32_t *words) {
     case FAMILY_pool: {
       const edge_pool_desc *d = at;
       const uint64_t outputs = (uint64_t)d->output_w * d->channels;
-      return (case_rows){(uint64_t)d->batch * d->output_h,
-                         times(times(outputs, (uint64_t)d->filter_h * d->filter_w), 4), times(outputs, element)};
+      const uint64_t pixel = times(times(d->channels, (uint64_t)d->filter_h * d->filter_w), 4);
+      return (case_rows){(uint64_t)d->batch * d->output_h, times(d->output_w, plus(pixel, 64)),
+                         times(outputs, element)};
     }
     case FAMILY_fully_connected: {
       const edge_fully_connected_desc *d = at;
@@ -37,7 +38,7 @@ case_rows case_rows_of(const edge_kernel *k, const uint32_t *words) {
     }
     case FAMILY_mean: {
       const edge_mean_desc *d = at;
-      return (case_rows){d->outer, times((uint64_t)d->reduced * d->inner, 4), d->inner * element};
+      return (case_rows){d->outer, plus(times((uint64_t)d->reduced * d->inner, 4), 64), d->inner * element};
     }
     case FAMILY_add:
       return (case_rows){((const edge_add_desc *)at)->count, 16, element};

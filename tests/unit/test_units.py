@@ -4,7 +4,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from edge_sdk.units import rfc3339, seconds, si_bytes, utc_now
+from edge_sdk.units import printable, rfc3339, seconds, si_bytes, utc_now
 
 
 def test_stamps_have_milliseconds_and_a_z() -> None:
@@ -27,3 +27,7 @@ def test_durations_are_readable(value: float, text: str) -> None:
 )
 def test_sizes_have_binary_units(value: int, text: str) -> None:
     assert si_bytes(value) == text
+
+
+def test_a_name_can_neither_move_the_cursor_nor_turn_the_line() -> None:
+    assert printable("a \x1b[2J\x07\r\u202eb\nc \u00b5") == "a \\x1b[2J\\x07\\r\\u202eb\nc \u00b5"

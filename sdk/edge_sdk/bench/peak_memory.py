@@ -13,6 +13,7 @@ from pathlib import Path
 
 from edge_sdk import load
 from edge_sdk.bench.inputs import random_inputs
+from edge_sdk.runtime.child import child_command, child_environment
 
 _CHILD_LIMIT_S = 120.0
 
@@ -37,9 +38,11 @@ class PeakMemory:
 
 def peak_memory(model: Path, engine: str) -> PeakMemory | None:
     """Measure in a child process; None where the child gives no answer."""
-    command = [sys.executable, "-m", "edge_sdk.bench.peak_memory", str(model), engine]
+    command, environment = child_command("edge_sdk.bench.peak_memory", str(model), engine), child_environment()
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_CHILD_LIMIT_S, check=True)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=_CHILD_LIMIT_S, env=environment, check=True
+        )
         return PeakMemory(**json.loads(done.stdout))
     except (subprocess.SubprocessError, ValueError, TypeError):
         return None

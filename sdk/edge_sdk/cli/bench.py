@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_sdk.errors import TransferError, UsageError, VerificationError
+from edge_sdk.cli.write_file import write_file
+from edge_sdk.errors import UsageError, VerificationError
 
 if TYPE_CHECKING:
     from edge_sdk.bench.model import Report
@@ -48,9 +49,9 @@ def run(args: argparse.Namespace) -> int:
     print(f"measuring {args.model} for {args.seconds:g} s", file=sys.stderr)
     report = bench_model(args.model, asked or ENGINES, args.seconds, inputs=inputs, all_or_nothing=bool(asked))
     text = json.dumps(report.as_dict(), indent=2)
-    if args.save is not None:
-        _write(args.save, text + "\n")
     print(text if args.json else "\n".join(table(report)))
+    if args.save is not None:  # last: what was measured is not lost with a mistyped path
+        write_file(args.save, f"{text}\n".encode())
     if report.outputs.integers_differ:
         names = " and ".join(one.engine for one in report.engines)
         raise VerificationError(
@@ -80,10 +81,3 @@ def _engines(text: str | None) -> tuple[str, ...]:
     if text is not None and not names:
         raise UsageError(f"--engine: expected names such as {','.join(ENGINES)}, got {text!r}")
     return names
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text)
-    except OSError as fault:
-        raise TransferError(f"{path}: cannot be written: {fault.strerror}") from fault

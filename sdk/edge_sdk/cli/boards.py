@@ -21,8 +21,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare `list` and `show NAME`."""
     parser.epilog = _EXAMPLE
     verbs = parser.add_subparsers(dest="verb", metavar="list|show", required=True)
-    every = verbs.add_parser("list", help="all boards; the one of this machine is marked")
-    one = verbs.add_parser("show", help="all facts of a board or family, with their sources")
+    layout: dict[str, Any] = {"epilog": _EXAMPLE, "formatter_class": parser.formatter_class}
+    every = verbs.add_parser("list", help="all boards; the one of this machine is marked", **layout)
+    one = verbs.add_parser("show", help="all facts of a board or family, with their sources", **layout)
     one.add_argument("name", metavar="NAME", help="name or alias, such as raspberrypi-5 or pi5")
     for verb in (every, one):
         verb.add_argument("--json", action="store_true", help="one JSON object")

@@ -134,9 +134,13 @@ def check_memory(board: Board | None, probe: Probe) -> Check:
     return Check("memory", state, text)
 
 
-def check_cache(folder: Path, user: int) -> Check:
+def check_cache(folder: Path | None, user: int) -> Check:
     """Can compiled models be kept? The folder must belong to the user and be closed to others."""
+    if folder is None:
+        text = "this user has no home folder; models are compiled at each start"
+        return Check("cache", "note", text, "export EDGE_SDK_CACHE=/var/cache/edge-sdk")
     make = f"install -d -m 700 {shlex.quote(str(folder))}"
+    other = 'export EDGE_SDK_CACHE="$HOME/edge-sdk-cache"'
     try:
         status = folder.lstat()
     except FileNotFoundError:
@@ -147,7 +151,10 @@ def check_cache(folder: Path, user: int) -> Check:
         return Check("cache", "note", f"{folder}: {fault.strerror}; models are compiled at each start", make)
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != user:
         text = f"{folder} does not belong to this user; models are compiled at each start"
-        return Check("cache", "note", text, 'export EDGE_SDK_CACHE="$HOME/edge-sdk-cache"')
+        return Check("cache", "note", text, other)
+    if status.st_mode & 0o077 and any(folder.iterdir()):  # anybody's folder, with anybody's code: never closed for them
+        text = f"{folder} is open to others and not empty; models are compiled at each start"
+        return Check("cache", "note", text, other)
     if status.st_mode & 0o077:
         close = f"chmod 700 {shlex.quote(str(folder))}"
         return Check("cache", "note", f"{folder} is open to others", close, safe=True)

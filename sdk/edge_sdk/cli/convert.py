@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
-import tempfile
 from importlib.resources import files
 from pathlib import Path
 
+from edge_sdk.cli.write_file import write_file
 from edge_sdk.compiler.convert import Conversion, convert
-from edge_sdk.errors import AccessDeniedError, TargetNotFoundError, TransferError, UsageError
+from edge_sdk.errors import AccessDeniedError, TargetNotFoundError, TransferError, UsageError, about_file
+from edge_sdk.units import printable, utf8
 
 _EXAMPLE = """examples:
   edge-sdk convert kws.tflite -o kws.wasm
@@ -40,9 +40,10 @@ def run(args: argparse.Namespace) -> int:
     if not args.dry_run and output.exists() and output.samefile(model):
         raise UsageError(f"{output}: the output is the model itself", hint=f"edge-sdk convert {model} -o OUT.wasm")
     kernels = _kernels() if args.standalone else None
-    conversion = convert(data, name=model.stem, standalone=args.standalone, kernels=kernels)
+    with about_file(model):
+        conversion = convert(data, name=utf8(model.stem), standalone=args.standalone, kernels=kernels)
     if not args.dry_run:
-        _write(output, conversion.module)
+        write_file(output, conversion.module)
         form = conversion.manifest["form"]
         print(f"wrote {output}: {len(conversion.module):,} bytes, {form}", file=sys.stderr)
     _print_report(args, output, conversion)
@@ -55,11 +56,11 @@ def _print_report(args: argparse.Namespace, output: Path, conversion: Conversion
             "form": conversion.manifest["form"],
             "source_sha256": conversion.manifest["source_sha256"],
             "module_bytes": len(conversion.module),
-            "output": None if args.dry_run else str(output),
+            "output": None if args.dry_run else utf8(str(output)),
         }
         print(json.dumps(report))
     elif args.dry_run:
-        print(conversion.report.table())
+        print(printable(conversion.report.table()))
 
 
 def _read(path: Path) -> bytes:
@@ -67,29 +68,12 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         raise TargetNotFoundError(f"{path}: no such file", hint=f"ls {path.parent}") from None
+    except IsADirectoryError:
+        raise TargetNotFoundError(f"{path}: is a folder, expected a model file") from None
     except PermissionError as error:
         raise AccessDeniedError(f"{path}: {error.strerror}") from error
     except OSError as error:
         raise TransferError(f"{path}: {error.strerror}") from error
-
-
-def _write(path: Path, module: bytes) -> None:
-    """Replace the file in one step: whoever reads it sees the old module or the new one, never a part."""
-    temporary = None
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = file.name
-            file.write(module)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-        hint = f"mkdir -p {path.parent}" if isinstance(error, FileNotFoundError) else ""
-        kind = AccessDeniedError if isinstance(error, PermissionError) else TransferError
-        raise kind(f"{path}: {error.strerror}", hint=hint) from error
 
 
 def _kernels() -> bytes:

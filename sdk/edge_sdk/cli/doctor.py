@@ -91,7 +91,7 @@ def examine(found: Detection, probe: Probe, engines: Engines) -> list[Check]:
         check_cache(_cache_folder(), os.geteuid()),
         check_faulthandler(faulthandler.is_enabled()),
         check_broker(shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")),
-        *check_serial(_serial_ports(), getpass.getuser()),
+        *check_serial(_serial_ports(), _user()),
         check_board_ports(board, lambda path: bool(glob(path))),
     ]
 
@@ -176,11 +176,23 @@ def _group_of(device: str) -> str:
         return "dialout"
 
 
-def _cache_folder() -> Path:
-    """Return where the runtime keeps compiled models; only asked for, not made."""
+def _cache_folder() -> Path | None:
+    """Return where the runtime keeps compiled models, only asked for, not made; None for a user without a home."""
     named = os.environ.get("EDGE_SDK_CACHE")
-    base = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
-    return Path(named) if named else Path(base) / "edge-sdk"
+    if named:
+        return Path(named)
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edge-sdk"
+    except RuntimeError:
+        return None
+
+
+def _user() -> str:
+    """Return the user's name, or the number where nothing knows a name (containers with a user of their own)."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.geteuid())
 
 
 def _version(package: str) -> str | None:

@@ -20,13 +20,16 @@ from contextlib import suppress
 from importlib import import_module, metadata
 from typing import NoReturn
 
+from edge_sdk.cli.streams import lasting_streams
 from edge_sdk.errors import AccessDeniedError, EdgeError, TransferError, UsageError
 from edge_sdk.registry import nearest
+from edge_sdk.units import printable
 
 #: verb -> (module, one line for the list of commands).
 COMMANDS: dict[str, tuple[str, str]] = {
     "bench": ("edge_sdk.cli.bench", "measure a model"),
     "boards": ("edge_sdk.cli.boards", "list the boards, show one"),
+    "bundle": ("firmware_tools.cli.bundle", "pack a pipeline and its models into one signed file"),
     "convert": ("edge_sdk.cli.convert", "make a WebAssembly module of a model"),
     "doctor": ("edge_sdk.cli.doctor", "say what this machine is, what works and what is missing"),
     "run": ("edge_sdk.cli.run", "run a pipeline, or a model on one input"),
@@ -47,9 +50,11 @@ class Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; never raises for anything a user can cause."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 - closed by the parent (`>&-`)
-    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+    with lasting_streams():
+        return _guarded(list(sys.argv[1:] if argv is None else argv))
+
+
+def _guarded(arguments: list[str]) -> int:
     try:
         code = _dispatch(arguments)
         sys.stdout.flush()
@@ -113,9 +118,9 @@ def _version() -> str:
 
 
 def _report(error: EdgeError) -> int:
-    print(f"error: {error.message}", file=sys.stderr)
+    print(f"error: {printable(error.message)}", file=sys.stderr)
     if error.hint:
-        print(f"try: {error.hint}", file=sys.stderr)
+        print(f"try: {printable(error.hint)}", file=sys.stderr)
     if os.environ.get("EDGE_SDK_DEBUG") == "1":
         traceback.print_exc()
     return error.exit_code
@@ -140,10 +145,13 @@ def _internal_bug() -> int:
         traceback.print_exc()
         return 1
     summary = traceback.format_exc().rstrip().rpartition("\n")[2]
-    with tempfile.NamedTemporaryFile("w", prefix="edge-sdk-bug-", suffix=".txt", delete=False) as report:
-        report.write(f"edge-sdk {_version()}, Python {sys.version}\n\n{traceback.format_exc()}")
-    print(f"error: internal bug: {summary}", file=sys.stderr)
-    print(f"try: report it with the file {report.name}; EDGE_SDK_DEBUG=1 shows the traceback", file=sys.stderr)
+    print(f"error: internal bug: {printable(summary)}", file=sys.stderr)
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="edge-sdk-bug-", suffix=".txt", delete=False) as report:
+            report.write(f"edge-sdk {_version()}, Python {sys.version}\n\n{traceback.format_exc()}")
+        print(f"try: report it with the file {report.name}; EDGE_SDK_DEBUG=1 shows the traceback", file=sys.stderr)
+    except OSError:
+        print("try: report it with what EDGE_SDK_DEBUG=1 shows", file=sys.stderr)
     return 1
 
 

@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from edge_sdk.cli.main import INTERRUPTED
-from edge_sdk.errors import AccessDeniedError, TransferError, UsageError
+from edge_sdk.cli.write_file import write_file
+from edge_sdk.errors import UsageError, about_file
 from edge_sdk.publish.payload import encode
 from edge_sdk.reading import Result
-from edge_sdk.sensors.array_file import read_npy
-from edge_sdk.units import seconds
+from edge_sdk.sensors.array_file import npy_bytes, read_npy
+from edge_sdk.units import seconds, utf8
 
 _EXAMPLE = """examples:
   edge-sdk run pipeline.toml
@@ -46,10 +45,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run what the target's suffix says."""
-    if args.target.suffix == ".toml":
+    suffix = args.target.suffix.lower()
+    if suffix == ".toml":
         _refuse(args, "a pipeline", "input", "output", "threads")
         return _run_pipeline(args)
-    if args.target.suffix in (".tflite", ".wasm"):
+    if suffix in (".tflite", ".wasm"):
         _refuse(args, "a model", "duration", "max_results")
         return _run_model(args)
     raise UsageError(
@@ -105,15 +105,16 @@ def _run_model(args: argparse.Namespace) -> int:
         if outputs:
             _count("--output", len(outputs), [spec.name for spec in model.outputs])
         began_s = time.perf_counter()
-        arrays = model.run(*inputs)
+        with about_file(args.target):
+            arrays = model.run(*inputs)
         spent_s = time.perf_counter() - began_s
         engine = str(model.engine)
     for path, array in zip(outputs, arrays, strict=False):
-        _save(path, array)
+        write_file(path, npy_bytes(array))
     print(f"{args.target.name}: {engine}, {seconds(spent_s)}", file=sys.stderr)
     if args.json:
         found = [{"dtype": str(array.dtype), "shape": array.shape} for array in arrays]
-        line = {"model": str(args.target), "engine": engine, "latency_ms": 1000 * spent_s, "outputs": found}
+        line = {"model": utf8(str(args.target)), "engine": engine, "latency_ms": 1000 * spent_s, "outputs": found}
         sys.stdout.buffer.write(msgspec.json.encode(line) + b"\n")
     return 0
 
@@ -121,17 +122,3 @@ def _run_model(args: argparse.Namespace) -> int:
 def _count(option: str, given: int, names: list[str]) -> None:
     if given != len(names):
         raise UsageError(f"expected {option} {len(names)} times, for {', '.join(names)}; got {given}")
-
-
-def _save(path: Path, array: NDArray[Any]) -> None:
-    """Write beside the file, then rename: nobody ever reads half of it."""
-    part = path.parent / (path.name + ".part")
-    try:
-        with part.open("wb") as file:
-            np.save(file, array, allow_pickle=False)
-        part.replace(path)
-    except PermissionError as fault:
-        raise AccessDeniedError(f"{path}: may not be written") from fault
-    except OSError as fault:
-        part.unlink(missing_ok=True)
-        raise TransferError(f"{path}: cannot be written: {fault.strerror}") from fault

@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from edge_sdk.errors import UsageError
@@ -38,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EPILOG
     option = motor.add_argument
     option("--fault", choices=FAULTS, help="what breaks (default: nothing)")
-    option("--fault-at", type=float, default=0.0, metavar="S", help="seconds until it breaks (default: 0)")
+    option("--fault-at", type=_within(0, 1e9), default=0.0, metavar="S", help="seconds until it breaks (default: 0)")
     option("--severity", type=float, default=_DEFAULTS.severity, help="size of the fault (default: %(default)s)")
     option("--speed-rpm", type=float, default=_DEFAULTS.speed_rpm, help="default: %(default)s")
     option("--speed-drift", type=float, default=_DEFAULTS.speed_drift, help="part of the speed (default: %(default)s)")
@@ -46,16 +47,32 @@ def configure(parser: argparse.ArgumentParser) -> None:
     option(
         "--seed", type=int, default=_DEFAULTS.seed, help="the same seed gives the same samples (default: %(default)s)"
     )
-    option("--speed", type=float, default=1.0, metavar="N", help="simulated seconds per second (default: 1)")
-    option("--seconds", type=float, default=0.0, metavar="S", help="simulated seconds until the end (default: endless)")
+    option(
+        "--speed", type=_within(0.001, 1000), default=1.0, metavar="N", help="simulated seconds per second (default: 1)"
+    )
+    option(
+        "--seconds",
+        type=_within(0, 1e9),
+        default=0.0,
+        metavar="S",
+        help="simulated seconds until the end (default: endless)",
+    )
     option("--when-opened", action="store_true", help="let the motor start when somebody opens the port")
     option("--json", action="store_true", help="one JSON object per event on stdout: port, opened, fault, end")
 
 
+def _within(least: float, most: float) -> Callable[[str], float]:
+    def number(text: str) -> float:
+        value = float(text)
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"expected {least:g} to {most:g}, got {text}")
+        return value
+
+    return number
+
+
 def run(args: argparse.Namespace) -> int:
     """Stream until SIGINT or SIGTERM."""
-    if args.speed <= 0:
-        raise UsageError(f"--speed: expected a number above 0, got {args.speed:g}")
     if args.seed < 0:
         raise UsageError(f"--seed: expected 0 or more, got {args.seed}")
     settings = MotorSettings(

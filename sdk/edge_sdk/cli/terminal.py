@@ -14,7 +14,7 @@ from rich.text import Text
 
 from edge_sdk.pipeline import Observer, Pipeline, Snapshot, Summary
 from edge_sdk.reading import Result
-from edge_sdk.units import seconds
+from edge_sdk.units import printable, seconds
 
 #: Without a terminal: a line at least this often.
 LINE_EVERY_S = 10.0
@@ -29,7 +29,7 @@ class _Handler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            self._console.print(Text(f"{record.levelname.lower()}: {record.getMessage()}"), soft_wrap=True)
+            self._console.print(Text(printable(f"{record.levelname.lower()}: {record.getMessage()}")), soft_wrap=True)
         except (OSError, ValueError):
             self.handleError(record)
 
@@ -131,7 +131,7 @@ class LineView(Observer):
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._alarm = False
+        self._alarms: dict[str, bool] = {}
         self._next_s = LINE_EVERY_S
 
     def started(self, pipeline: Pipeline) -> None:
@@ -139,8 +139,8 @@ class LineView(Observer):
         self._say(f"{pipeline.name} on {pipeline.device}: running" + (f"; {engines}" if engines else ""))
 
     def result(self, result: Result) -> None:
-        if result.alarm != self._alarm:
-            self._alarm = result.alarm
+        if result.alarm != self._alarms.get(result.step, False):
+            self._alarms[result.step] = result.alarm
             self._say(
                 f"{result.step}: {'ALARM' if result.alarm else 'alarm over'} at frame {result.seq}: {health(result)}"
             )

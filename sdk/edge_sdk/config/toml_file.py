@@ -17,6 +17,7 @@ from typing import Any
 
 from edge_sdk.config.where import Where
 from edge_sdk.errors import AccessDeniedError, ConfigError, TargetNotFoundError
+from edge_sdk.units import utf8
 
 tomllib: Any = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
 MAX_FILE_BYTES = 1 << 20
@@ -67,7 +68,7 @@ def _read_text(path: Path) -> str:
     if len(data) > MAX_FILE_BYTES:
         raise ConfigError(f"{path}: larger than {MAX_FILE_BYTES >> 20} MiB; is this a TOML file?")
     try:
-        return data.decode("utf-8")
+        return data.decode("utf-8-sig")  # editors of another system begin with a byte order mark
     except UnicodeDecodeError as fault:
         line = data.count(b"\n", 0, fault.start) + 1
         raise ConfigError(f"{path}: not UTF-8 at line {line}; is this a TOML file?") from None
@@ -93,9 +94,12 @@ def _expand_text(text: str, where: Where, variables: Mapping[str, str]) -> str:
     def fill(match: re.Match[str]) -> str:
         name = _NAME.fullmatch(match[1])
         if name is None or not match[0].endswith("}"):
-            raise where.error(f"expected ${{env:NAME}}, got {match[0]!r}")
+            # What stands there instead is not repeated: it may be a password.
+            raise where.error("expected ${env:NAME} wherever a text has ${")
         if name[1] not in variables:
             raise where.error(f"the environment variable {name[1]} is not set", hint=f"export {name[1]}=...")
+        if utf8(variables[name[1]]) != variables[name[1]]:
+            raise where.error(f"the environment variable {name[1]} holds bytes that are not UTF-8")
         return variables[name[1]]
 
     return FromEnvironment(_PLACEHOLDER.sub(fill, text))

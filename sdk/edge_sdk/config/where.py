@@ -27,6 +27,8 @@ class Where:
 
     def resolve(self, path: str) -> Path:
         """Return `path` as the file's author meant it: relative to the file's own folder."""
+        if "\0" in path:
+            raise self.error(f"no path holds a NUL, got {path[:80]!r}")
         try:
             return self.file.parent / Path(path).expanduser()
         except RuntimeError:

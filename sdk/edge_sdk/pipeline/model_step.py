@@ -71,7 +71,8 @@ class ModelOptions(msgspec.Struct, frozen=True, kw_only=True):
     threads: Annotated[int, Meta(ge=1, le=64, description="threads of one inference")] = 1
     memory_mib: Annotated[int, Meta(ge=1, le=4096, description="most memory that the model may ask for")] = 256
     deadline_ms: Annotated[
-        Annotated[float, Meta(gt=0, le=3_600_000)] | None, Meta(description="longest inference; 10 s when absent")
+        Annotated[float, Meta(gt=0, le=3_600_000)] | None,
+        Meta(description="longest inference, cut off up to 10 ms later; 10 s when absent"),
     ] = None
     labels: Annotated[tuple[str, ...], Meta(description="names of the scores, in order")] = ()
     labels_file: Annotated[

@@ -14,7 +14,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from types import FrameType
 
@@ -31,6 +31,10 @@ INBOX_READINGS = 64
 READ_TIMEOUT_S = 0.2
 TICK_S = 0.25
 SILENCE_S = 5.0
+
+
+class _StoppedWhileOpening(BaseException):
+    """A signal came while something was waited for that may take long, such as a broker that is `required`."""
 
 
 class Observer:
@@ -76,6 +80,7 @@ class Runner:
         self._inbox = Inbox(INBOX_READINGS)
         self._stats = Stats()
         self._reason = ""
+        self._opening = False
         self._halt = threading.Event()
         self._fault: BaseException | None = None
         self._reading = len(pipeline.sources)
@@ -106,7 +111,8 @@ class Runner:
         """
         self._max_results = max_results
         self._stats = Stats()
-        with self._signals() if on_signals else nullcontext(), ExitStack() as opened:
+        catch = self._signals() if on_signals else nullcontext()
+        with catch, ExitStack() as opened, suppress(_StoppedWhileOpening):
             self._open(opened)
             self._tell_started()
             self._loop(None if duration_s is None else time.monotonic() + duration_s)
@@ -136,12 +142,13 @@ class Runner:
 
     def _open(self, opened: ExitStack) -> None:
         """Open sinks, then sources, then start reading. What was opened is closed in the opposite order."""
-        for outlet in self._pipeline.outlets:
-            outlet.sink.open()
-            opened.callback(outlet.sink.close)
-        for source in self._pipeline.sources.values():
-            opened.callback(source.close)
-            source.open()
+        with self._stoppable():
+            for outlet in self._pipeline.outlets:
+                opened.callback(outlet.sink.close)
+                outlet.sink.open()
+            for source in self._pipeline.sources.values():
+                opened.callback(source.close)
+                source.open()
         threads = [
             threading.Thread(target=self._read, args=(name,), name=f"source {name}", daemon=True)
             for name in self._pipeline.sources
@@ -271,11 +278,22 @@ class Runner:
             observer.started(self._pipeline)
 
     @contextmanager
+    def _stoppable(self) -> Iterator[None]:
+        """While the block runs, a signal ends it at once instead of being looked at by the loop."""
+        self._opening = True
+        try:
+            yield
+        finally:
+            self._opening = False
+
+    @contextmanager
     def _signals(self) -> Iterator[None]:
         def handler(number: int, frame: FrameType | None) -> None:
             if self._reason.startswith("SIG"):
                 raise KeyboardInterrupt
             self._reason = signal.Signals(number).name
+            if self._opening:
+                raise _StoppedWhileOpening
 
         before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
         try:

@@ -67,6 +67,7 @@ class MqttSink:
         self._queue: deque[_Message] = deque()
         self._flying: dict[int, _Message] = {}
         self._window = 0
+        self._since_s = 0.0
         self._version = V5
         self._problem = ""
         self._refused = False
@@ -91,7 +92,7 @@ class MqttSink:
         self._first_verdict.wait(self._options.connect_timeout_s)
         if self._connected.is_set():
             return
-        problem, refused = self._problem, self._refused
+        problem, refused = self._problem or "no answer to CONNECT", self._refused
         self._finish(0.0)
         if refused:
             raise AccessDeniedError(
@@ -152,15 +153,17 @@ class MqttSink:
             if connection is None:
                 pause_s = self._rest(pause_s)
                 continue
-            began_s = time.monotonic()
+            self._since_s = time.monotonic()
             lost = self._serve(connection)
             self._connected.clear()
             connection.close()
             self._land()
             if lost:
-                good = time.monotonic() - began_s >= GOOD_CONNECTION_S
-                pause_s = FIRST_PAUSE_S if good else self._rest(pause_s)
+                pause_s = FIRST_PAUSE_S if self._was_good() else self._rest(pause_s)
         self._doorbell.close()
+
+    def _was_good(self) -> bool:
+        return time.monotonic() - self._since_s >= GOOD_CONNECTION_S
 
     def _may_end(self) -> bool:
         return self._stop_at_s is not None and (time.monotonic() >= self._stop_at_s or not self._waiting())
@@ -258,7 +261,8 @@ class MqttSink:
         over = False
         for event in connection.wait(wait_s):
             if isinstance(event, Lost):
-                self._failed(f"connection lost: {event.reason}")
+                thief = "" if self._was_good() else f" (does another client use the id {self._settings.client_id}?)"
+                self._failed(f"connection lost: {event.reason}{thief}")
                 over = True
             elif isinstance(event, Confirmed):
                 self._confirm(event)

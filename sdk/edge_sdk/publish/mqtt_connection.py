@@ -222,7 +222,9 @@ class Connection:
         self._events.append(Confirmed(mid, int(reason.value), str(reason)))
 
     def _on_disconnect(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
-        self._lost(str(reason))
+        # paho has no words of its own for an end without DISCONNECT: it says "Unspecified error".
+        told = flags.is_disconnect_packet_from_server or str(reason) != "Unspecified error"
+        self._lost(str(reason) if told else "closed by the broker or the network")
 
 
 def _why(fault: Exception) -> str:

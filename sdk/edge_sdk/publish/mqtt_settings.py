@@ -42,7 +42,9 @@ class MqttOptions(msgspec.Struct, frozen=True, kw_only=True):
     topic_prefix: Annotated[
         str, Meta(min_length=1, description='availability is retained at {topic_prefix}/status: "online" or "offline"')
     ] = "edge/{device}/{name}"
-    client_id: Annotated[str, Meta(max_length=128, description="default edge-{device}-{name}")] = ""
+    client_id: Annotated[
+        str, Meta(max_length=128, description="default edge-{device}-{name}; with :N at its end for sinks[N], N > 0")
+    ] = ""
     username: Annotated[str | None, Meta(description="user name")] = None
     password: Annotated[Secret | None, Meta(description="only as ${env:NAME}")] = None
     password_file: Annotated[str | None, Meta(description="file with the password, instead of `password`")] = None
@@ -102,7 +104,7 @@ def settings_of(options: MqttOptions, where: Where, pipeline: str, device: str) 
         host,
         port,
         f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}",
-        options.client_id or f"edge-{device}-{pipeline}",
+        options.client_id or _default_client_id(device, pipeline, where),
         topic,
         prefix + "/status",
         options.username,
@@ -131,6 +133,12 @@ def fill_topic(template: str, names: dict[str, str], where: Where, known: tuple[
     if len(topic.encode("utf-8", "replace")) > MAX_TOPIC_BYTES:
         raise where.error(f"expected a topic of at most {MAX_TOPIC_BYTES} bytes")
     return topic
+
+
+def _default_client_id(device: str, pipeline: str, where: Where) -> str:
+    """Return an id of this sink alone: a broker throws out the first of two clients with one id."""
+    number = re.search(r"\[([1-9]\d*)\]$", where.key)
+    return f"edge-{device}-{pipeline}" + (f":{number[1]}" if number else "")
 
 
 def _address(url: str, where: Where) -> tuple[str, str, int]:

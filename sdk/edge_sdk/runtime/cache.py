@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import platform
+import re
 import stat
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from pathlib import Path
 
 from edge_sdk.errors import ModelError
 from edge_sdk.runtime._wasmtime import wasmtime
+from edge_sdk.runtime.child import child_command, child_environment
 from edge_sdk.runtime.engine import EngineSpec, engine_for, wasmtime_version
 
 log = logging.getLogger(__name__)
@@ -33,6 +35,9 @@ COMPILE_TIMEOUT_S = 120.0
 REFUSED = 3
 #: The oldest entries beyond this are removed: a gateway's disk must not fill.
 MAX_CACHE_BYTES = 512 << 20
+_UNFINISHED = "edge-sdk-new-"
+#: What a cache folder may lose files of: whoever names a folder of their own keeps everything else in it.
+_OURS = re.compile(rf"\w+\.[0-9a-f]{{64}}\.\w+|{_UNFINISHED}\w+")
 
 
 class FileCache:
@@ -72,7 +77,7 @@ class FileCache:
     @contextmanager
     def new_file(self) -> Iterator[Path]:
         """Give an empty file to fill; it vanishes unless adopted."""
-        descriptor, name = tempfile.mkstemp(dir=self.folder, prefix="new-")
+        descriptor, name = tempfile.mkstemp(dir=self.folder, prefix=_UNFINISHED)
         os.close(descriptor)
         try:
             yield Path(name)
@@ -89,6 +94,8 @@ class FileCache:
         """Remove the entries longest unused until the rest fits MAX_CACHE_BYTES."""
         entries = []
         for path in self.folder.iterdir():
+            if not _OURS.fullmatch(path.name):
+                continue
             try:
                 status = path.stat()
             except OSError:
@@ -120,18 +127,34 @@ def cache_folder() -> Path | None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder if _is_private(folder) else None
     except (OSError, RuntimeError) as error:  # RuntimeError: no home folder
-        log.warning("no cache folder: %s; models are compiled at each start", error)
+        _warn_once(f"no cache folder: {error}")
         return None
 
 
 def _is_private(folder: Path) -> bool:
     status = folder.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
-        log.warning("cache folder %s does not belong to this user; models are compiled at each start", folder)
+        _warn_once(f"cache folder {folder} does not belong to this user")
         return False
-    if status.st_mode & 0o077:
+    return not status.st_mode & 0o077 or _closed(folder)
+
+
+def _closed(folder: Path) -> bool:
+    """Close an open folder to others, if it is empty; return whether it is private now.
+
+    One with something in it is left alone: it may be anybody's folder, and others may have put code into it.
+    """
+    if not any(folder.iterdir()):
         folder.chmod(0o700)
-    return True
+        if not any(folder.iterdir()):  # nobody was quicker
+            return True
+    _warn_once(f"cache folder {folder} is open to others and not empty")
+    return False
+
+
+@lru_cache(maxsize=64)
+def _warn_once(problem: str) -> None:
+    log.warning("%s; models are compiled at each start", problem)
 
 
 @lru_cache(maxsize=1)
@@ -191,11 +214,10 @@ def _compile_in_child(spec: EngineSpec, wasm: bytes, output: str) -> None:
     """Write machine code to `output`; raises OSError when no child can do it."""
     if not sys.executable:
         raise FileNotFoundError("this Python does not know its own executable")
-    command = [sys.executable, "-m", "edge_sdk.runtime.compile_module", json.dumps(asdict(spec)), output]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    command = child_command("edge_sdk.runtime.compile_module", json.dumps(asdict(spec)), output)
     try:
         done = subprocess.run(
-            command, input=wasm, capture_output=True, timeout=COMPILE_TIMEOUT_S, env=environment, check=False
+            command, input=wasm, capture_output=True, timeout=COMPILE_TIMEOUT_S, env=child_environment(), check=False
         )
     except subprocess.TimeoutExpired:
         raise ModelError(f"compiling the module takes more than {COMPILE_TIMEOUT_S:.0f} s") from None

@@ -20,16 +20,26 @@ REFUSED = 3
 
 def main(spec_json: str, output: str) -> int:
     """Compile stdin into `output`; return the exit code."""
-    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _limit(resource.RLIMIT_DATA, MEMORY_BYTES)
+    _limit(resource.RLIMIT_CORE, 0)
     engine = make_engine(EngineSpec(**json.loads(spec_json)))
     try:
         module = wasmtime.Module(engine, sys.stdin.buffer.read())
+        Path(output).write_bytes(module.serialize())
     except wasmtime.WasmtimeError as error:
         print(error)
         return REFUSED
-    Path(output).write_bytes(module.serialize())
+    except MemoryError:  # without an answer of ours the parent would compile it itself, and without a limit
+        print(f"compiling it needs more than {MEMORY_BYTES >> 20} MiB")
+        return REFUSED
     return 0
+
+
+def _limit(what: int, value: int) -> None:
+    hard = resource.getrlimit(what)[1]
+    if hard != resource.RLIM_INFINITY:  # a service may be held lower, and no limit can be raised again
+        value = min(value, hard)
+    resource.setrlimit(what, (value, value))
 
 
 if __name__ == "__main__":

@@ -27,6 +27,9 @@ TICK_S = 0.005
 MAX_DEADLINE_S = 3600.0
 MIB = 1 << 20
 FULL_RESERVATION = 4 << 30
+#: A guest that recurses without end must meet this before the end of its thread's stack, which no error survives.
+#: Models and kernels need a tenth of it; threads with 256 KiB are safe.
+MAX_WASM_STACK = 128 << 10
 #: What a model has no use for; less to trust.
 PROPOSALS_OFF = (
     "wasm_threads",
@@ -90,6 +93,7 @@ def make_engine(spec: EngineSpec) -> wasmtime.Engine:
         if hasattr(type(config), proposal):
             setattr(config, proposal, False)
     config.epoch_interruption = True
+    config.max_wasm_stack = MAX_WASM_STACK
     config.memory_reservation = spec.reservation_bytes
     config.memory_reservation_for_growth = 0
     if spec.reservation_bytes < FULL_RESERVATION:
@@ -134,7 +138,8 @@ class EpochTicker:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # Reentrant: the garbage collector may free a session, which releases its engine, in the middle of any of these.
+        self._lock = threading.RLock()
         self._users: dict[wasmtime.Engine, int] = {}
         self._thread: threading.Thread | None = None
         os.register_at_fork(after_in_child=self._after_fork)
@@ -170,7 +175,7 @@ class EpochTicker:
 
     def _after_fork(self) -> None:
         # Threads do not survive a fork, and the lock may have been held by one.
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._thread = None
         if self._users:
             self._start()

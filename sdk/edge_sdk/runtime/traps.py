@@ -18,6 +18,7 @@ from edge_sdk.runtime.manifest import Manifest
 #: As edge_status_text of kernels/provider/host.c writes it.
 KERNEL_TEXT = re.compile(rf"{NAMESPACE}\.(\w+): descriptor 0x([0-9a-f]{{8}}): (.+)")
 MAX_TEXT = 400
+MAX_NAME = 100
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,11 @@ def from_exception(error: Exception) -> Failure:
     """Return the failure behind a Trap or WasmtimeError."""
     if isinstance(error, wasmtime.Trap):
         return _from_trap(error)
-    kernel = KERNEL_TEXT.search(str(error))
+    line = _last_line(str(error))  # the lines before it hold names of the guest's choice
+    kernel = KERNEL_TEXT.search(line)
     if kernel:
         return Failure(f"{NAMESPACE}.{kernel[1]}: {kernel[3]}", descriptor=int(kernel[2], 16))
-    return Failure(_last_line(str(error)))
+    return Failure(line)
 
 
 def from_trap_address(address: int) -> Failure:
@@ -67,7 +69,7 @@ def _from_trap(trap: wasmtime.Trap) -> Failure:
         code = None
     if code is wasmtime.TrapCode.INTERRUPT:
         return Failure("the deadline passed", is_deadline=True)
-    frames = [frame.func_name or f"function {frame.func_index}" for frame in trap.frames[:3]]
+    frames = [(frame.func_name or f"function {frame.func_index}")[:MAX_NAME] for frame in trap.frames[:3]]
     where = f" in {', called by '.join(frames)}" if frames else ""
     words = code.name.lower().replace("_", " ") if code is not None else _last_line(trap.message)
     return Failure(f"trap: {words}{where}")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
-import zlib
 from math import prod
 from pathlib import Path
 from typing import IO, Any
@@ -47,15 +47,23 @@ def read_npz(path: Path, name: str | None, max_bytes: int = MAX_ARRAY_BYTES) -> 
                     return _read_stream(stream, f"{path}[{member[:-4]}]", max_bytes)
         except EdgeError:
             raise
-        except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError, ValueError) as fault:
+        except Exception as fault:  # each compression has errors of its own, and not every Python has each of them
             raise InputError(f"{path}: not a readable .npz file: {fault}") from fault
+
+
+def npy_bytes(array: AnyArray) -> bytes:
+    """Return the content of a .npy file."""
+    content = io.BytesIO()
+    np.save(content, array, allow_pickle=False)
+    return content.getvalue()
 
 
 def open_binary(path: Path) -> IO[bytes]:
     """Open a file for reading, with our errors."""
     try:
         if not path.is_file():
-            raise TargetNotFoundError(f"{path}: no such file")
+            problem = "is a folder, expected a file" if path.is_dir() else "no such file"
+            raise TargetNotFoundError(f"{path}: {problem}")
         return path.open("rb")
     except PermissionError:
         raise AccessDeniedError(f"{path}: may not be read", hint=f"chmod u+r {path}") from None
@@ -80,20 +88,30 @@ def _list(names: list[str]) -> str:
     return (", ".join(sorted(names)[:40]) + (", ..." if len(names) > 40 else "")) or "none"
 
 
+def _short(said: object) -> str:
+    """Return the first line of what a hostile header may have made long."""
+    return str(said).partition("\n")[0][:200]
+
+
 def _read_stream(file: IO[bytes], what: str, max_bytes: int) -> AnyArray:
     try:
         version = npy_format.read_magic(file)
         header = npy_format.read_array_header_1_0 if version == (1, 0) else npy_format.read_array_header_2_0
         shape, fortran, dtype = header(file)
     except Exception as fault:  # numpy parses the header as a Python literal and lets many kinds of error out
-        raise InputError(f"{what}: not a .npy array: {fault}") from fault
+        raise InputError(f"{what}: not a .npy array: {_short(fault)}") from fault
     if dtype.hasobject or dtype.kind not in "biuf":
-        raise InputError(f"{what}: expected numbers, got the dtype {dtype}")
+        raise InputError(f"{what}: expected numbers, got the dtype {_short(dtype)}")
     size = prod(shape) * dtype.itemsize
-    if size > max_bytes or any(length < 0 for length in shape):
-        raise InputError(f"{what}: {si_bytes(size)}; at most {si_bytes(max_bytes)} are taken")
+    if any(length < 0 for length in shape):
+        raise InputError(f"{what}: not a .npy array: its header says the shape {_short(shape)}")
+    if size > max_bytes:
+        raise InputError(f"{what}: {si_bytes(min(size, 1 << 60))}; at most {si_bytes(max_bytes)} are taken")
     data = file.read(size)
     if len(data) != size:
         raise InputError(f"{what}: cut short: {len(data)} of {size} bytes")
-    array: AnyArray = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C").copy()
+    try:
+        array: AnyArray = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C").copy()
+    except (ValueError, TypeError) as fault:  # too many dimensions, or too long beside one of zero
+        raise InputError(f"{what}: not a .npy array: {_short(fault)}") from fault
     return array

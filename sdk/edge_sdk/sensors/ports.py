@@ -63,7 +63,10 @@ def resolve_port(name: str, ports: Callable[[], Sequence[Port]] = seen_ports) ->
         raise TargetNotFoundError(f"serial port {name}: not there; {_listing(seen)}", hint="edge-sdk doctor")
     if len(found) > 1:
         names = ", ".join(f"{port.usb_id} ({port.device})" for port in found)
-        raise TargetNotFoundError(f"serial port {name}: more than one answers to this name: {names}")
+        # The ports of one multi-port adapter share its id.
+        raise TargetNotFoundError(
+            f"serial port {name}: more than one answers to this name: {names}", hint="ls -l /dev/serial/by-id"
+        )
     return found[0].device
 
 

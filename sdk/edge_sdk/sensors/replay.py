@@ -31,6 +31,8 @@ from edge_sdk.units import utc_now
 BATCH_S = 0.05
 #: Rows per reading when there is no clock to keep.
 FAST_ROWS = 4096
+#: Each becomes a float64, whatever it was in the file.
+MAX_SAMPLES = MAX_ARRAY_BYTES // 8
 Raw = NDArray[np.float64]
 
 
@@ -170,6 +172,8 @@ def _read_npz(path: Path, options: ReplayOptions) -> tuple[Raw, list[str], float
         raise InputError(
             f"{options.array or path.name}: expected the shape [n] or [n, channels], got {list(array.shape)}"
         )
+    if array.size > MAX_SAMPLES:
+        raise InputError(f"{path}: {array.size} samples, at most {MAX_SAMPLES} are replayed")
     return _pick(np.atleast_2d(array.T).T.astype(np.float64), options), [], None
 
 
@@ -179,8 +183,9 @@ def _read_wav(path: Path, options: ReplayOptions) -> tuple[Raw, list[str], float
         try:
             with wave.open(file) as sound:
                 width, channels, rate_hz = sound.getsampwidth(), sound.getnchannels(), sound.getframerate()
-                if sound.getnframes() * channels * width > MAX_ARRAY_BYTES:
-                    raise InputError(f"{path}: larger than {MAX_ARRAY_BYTES >> 20} MiB")
+                count = sound.getnframes() * channels
+                if count > MAX_SAMPLES:
+                    raise InputError(f"{path}: {count} samples, at most {MAX_SAMPLES} are replayed")
                 data = sound.readframes(sound.getnframes())
         except (wave.Error, EOFError, ValueError, RuntimeError) as fault:
             raise InputError(f"{path}: not a PCM wav file: {fault}") from fault

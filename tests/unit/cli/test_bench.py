@@ -71,8 +71,13 @@ def test_save_writes_the_object(tmp_path: Path, asked: list[tuple[object, ...]])
     assert json.loads((tmp_path / "r.json").read_text())["ratio_base"] == "host"
 
 
-def test_a_place_that_cannot_be_written_leaves_with_7(tmp_path: Path, asked: list[tuple[object, ...]]) -> None:
-    assert main(["bench", "m.wasm", "--save", str(tmp_path / "absent/r.json")]) == 7
+def test_a_place_that_cannot_be_written_leaves_with_7_and_the_figures_on_stdout(
+    tmp_path: Path, asked: list[tuple[object, ...]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["bench", "m.wasm", "--json", "--save", str(tmp_path / "absent/r.json")]) == 7
+    out, err = capsys.readouterr()
+    assert json.loads(out)["ratio_base"] == "host"
+    assert f"try: mkdir -p {tmp_path / 'absent'}" in err
 
 
 def test_integers_that_differ_leave_with_8(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

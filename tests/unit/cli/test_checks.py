@@ -112,6 +112,20 @@ def test_a_cache_folder_open_to_others_can_be_closed_safely(tmp_path: Path) -> N
     assert check_cache(folder, os.geteuid()).state == "ok"
 
 
+def test_a_user_without_a_home_gets_a_note() -> None:
+    check = check_cache(None, os.geteuid())
+    assert (check.state, check.safe) == ("note", False)
+    assert "EDGE_SDK_CACHE" in check.fix
+
+
+def test_an_open_cache_folder_with_something_in_it_is_never_closed(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    (tmp_path / "letters.txt").write_text("mine")
+    check = check_cache(tmp_path, os.geteuid())
+    assert (check.state, check.safe) == ("note", False)
+    assert "not empty" in check.detail
+
+
 def test_a_cache_folder_of_somebody_else_is_never_touched(tmp_path: Path) -> None:
     check = check_cache(tmp_path, os.geteuid() + 1)
     assert (check.state, check.safe) == ("note", False)

@@ -56,7 +56,7 @@ def test_json_is_one_object(model: Path, capsys: pytest.CaptureFixture[str]) -> 
     ("arguments", "code", "text"),
     [
         (["absent.tflite"], 4, "no such file"),
-        (["."], 7, "directory"),
+        (["."], 4, "is a folder"),
         (["text.txt"], 3, "no model file"),
         (["small.tflite", "-o", "absent/out.wasm"], 7, "try: mkdir -p absent"),
         (["small.tflite", "-o", "small.tflite"], 2, "the model itself"),

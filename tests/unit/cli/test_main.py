@@ -67,6 +67,15 @@ def test_our_errors_are_printed_with_hint_and_exit_code(verb: Any, capsys: pytes
     assert capsys.readouterr().err == "error: port /dev/x: in use\ntry: fuser -v /dev/x\n"
 
 
+def test_an_error_cannot_take_over_the_terminal(verb: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(args: argparse.Namespace) -> int:
+        raise BusyError("node \x1b]0;x\x07", hint="\x1b[2J")
+
+    verb(fail)
+    assert main(["fake"]) == 21
+    assert capsys.readouterr().err == "error: node \\x1b]0;x\\x07\ntry: \\x1b[2J\n"
+
+
 def test_a_bug_leaves_a_report_instead_of_a_traceback(
     verb: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,7 +64,9 @@ def test_when_opened_waits_for_the_reader(started):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--speed", "0"], "--speed: expected a number above 0, got 0"),
+        (["--speed", "0"], "--speed: expected 0.001 to 1000, got 0"),
+        (["--speed", "nan"], "--speed: expected 0.001 to 1000, got nan"),
+        (["--seconds", "nan"], "--seconds: expected 0 to 1e+09, got nan"),
         (["--seed", "-1"], "--seed: expected 0 or more, got -1"),
         (["--speed-rpm", "-5"], "speed_rpm: expected a number above 0"),
         (["--fault", "gearbox"], "gearbox"),

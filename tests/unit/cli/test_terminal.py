@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import logging
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -74,6 +75,15 @@ def test_without_a_terminal_changes_of_the_alarm_are_lines(tmp_path: Path) -> No
     assert lines[2].startswith("alarm: alarm over at frame 7:")
     assert "(sources ended): 10 results, 2 with alarm" in lines[3]
     assert len(lines) == 4
+
+
+def test_each_step_has_its_own_alarm_in_the_lines() -> None:
+    paper = console(terminal=False)
+    view = LineView(paper)
+    for seq in range(3):
+        view.result(replace(RESULT, seq=seq, step="loose"))
+        view.result(replace(RESULT, seq=seq, step="strict", alarm=False))
+    assert [line.partition(" at ")[0] for line in written(paper).splitlines()] == ["loose: ALARM"]
 
 
 def test_a_terminal_gets_the_live_table_and_is_given_back(tmp_path: Path) -> None:

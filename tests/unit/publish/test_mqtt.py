@@ -40,8 +40,8 @@ RESULT = Result(
 TOPIC, STATUS = "edge/gw/p/score", "edge/gw/p/status"
 
 
-def sink_of(folder: Path, url: str, **options: object) -> MqttSink:
-    where = Where(folder / "p.toml", "sinks[0]")
+def sink_of(folder: Path, url: str, *, number: int = 0, **options: object) -> MqttSink:
+    where = Where(folder / "p.toml", f"sinks[{number}]")
     decoded = decode({"url": url, "connect_timeout_s": 3, **options}, MqttOptions, where)
     return MqttSink(decoded, where, "p", "gw")
 
@@ -95,6 +95,18 @@ def test_availability_is_online_while_running_and_offline_after_a_clean_stop(
     late.close()
 
 
+def test_two_sinks_of_a_pipeline_share_a_broker(tmp_path: Path, broker: Mosquitto, subscriber: Subscriber) -> None:
+    sinks = [sink_of(tmp_path, broker.url, number=number) for number in range(2)]
+    for sink in sinks:
+        sink.open()
+    until(lambda: all(sink.state.startswith("connected") for sink in sinks), "both are connected")
+    for sink in sinks:
+        publish(sink, range(10))
+        sink.close()
+    until(lambda: len(numbers(subscriber)) >= 20, "20 results")
+    assert [sink.counts()["connections"] for sink in sinks] == [1, 1]
+
+
 def test_a_process_that_dies_is_reported_offline_by_its_will(
     tmp_path: Path, broker: Mosquitto, subscriber: Subscriber
 ) -> None:
@@ -105,6 +117,7 @@ def test_a_process_that_dies_is_reported_offline_by_its_will(
     thief.connect("127.0.0.1", broker.port)  # the broker drops the first holder of the id, as if its process had died
     thief.loop_start()
     until(lambda: b"offline" in subscriber.payloads(STATUS), "the last will")
+    until(lambda: "does another client use the id edge-gw-p?" in sink.state, "the likely reason")
     thief.disconnect()
     thief.loop_stop()
     sink.close()

@@ -10,8 +10,8 @@ from edge_sdk.errors import ConfigError, EdgeError, TargetNotFoundError
 from edge_sdk.publish.mqtt_settings import MqttOptions, Settings, settings_of
 
 
-def settings(folder: Path, **options: object) -> Settings:
-    where = Where(folder / "p.toml", "sinks[0]")
+def settings(folder: Path, *, sink: int = 0, **options: object) -> Settings:
+    where = Where(folder / "p.toml", f"sinks[{sink}]")
     decoded = decode({"url": "mqtt://127.0.0.1", **options}, MqttOptions, where)
     return settings_of(decoded, where, "press-7", "gw-3")
 
@@ -36,7 +36,12 @@ def test_topics_are_filled_in_up_to_the_step(tmp_path: Path) -> None:
     assert (found.topic, found.status_topic) == ("plant/press-7/{step}", "edge/gw-3/press-7/status")
     found = settings(tmp_path, topic_prefix="a/{device}")
     assert (found.topic, found.status_topic) == ("a/gw-3/{step}", "a/gw-3/status")
-    assert found.client_id == "edge-gw-3-press-7"
+
+
+def test_each_sink_of_a_pipeline_is_a_client_of_its_own(tmp_path: Path) -> None:
+    assert settings(tmp_path).client_id == "edge-gw-3-press-7"
+    assert settings(tmp_path, sink=12).client_id == "edge-gw-3-press-7:12"
+    assert settings(tmp_path, sink=12, client_id="mine").client_id == "mine"
 
 
 @pytest.mark.parametrize(

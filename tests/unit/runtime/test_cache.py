@@ -76,6 +76,29 @@ def test_the_folder_is_private(folder: Path) -> None:
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
+def test_an_open_folder_with_something_in_it_is_left_alone(folder: Path) -> None:
+    folder.mkdir()
+    folder.chmod(0o755)
+    (folder / "letters.txt").write_text("mine")
+    assert cache_folder() is None
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o755
+    assert answer(compiled(SPEC, WASM)) == 42
+    assert [path.name for path in folder.iterdir()] == ["letters.txt"]
+
+
+def test_pruning_removes_only_entries(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge_sdk.runtime.cache.MAX_CACHE_BYTES", 1)
+    folder.mkdir(mode=0o700)
+    foreign = [folder / "letters.txt", folder / "model.cwasm", folder / "new-plans"]
+    for path in foreign:
+        path.write_text("mine")
+    cache = FileCache(folder)
+    first, second = (cache.put(64 * digit, ".cwasm", b"x") for digit in "ab")
+    assert not first.exists()
+    assert second.exists()
+    assert all(path.read_text() == "mine" for path in foreign)
+
+
 def test_a_folder_of_somebody_else_is_not_used(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.mkdir()
     monkeypatch.setattr(os, "geteuid", lambda: folder.stat().st_uid + 1)
@@ -132,7 +155,7 @@ def test_engines_of_another_kind_do_not_share_code(folder: Path) -> None:
 
 def test_nothing_unfinished_stays(folder: Path) -> None:
     compiled(SPEC, WASM)
-    assert list(folder.glob("new-*")) == []
+    assert list(folder.glob("edge-sdk-new-*")) == []
 
 
 def test_the_entries_longest_unused_go_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

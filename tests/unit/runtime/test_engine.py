@@ -135,3 +135,12 @@ def test_faulthandler_after_the_first_engine_does_not_make_a_trap_fatal() -> Non
     )
     assert done.returncode == 0, done.stderr
     assert "memory out of bounds" in done.stdout
+
+
+def test_the_garbage_collector_may_free_a_session_while_another_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticker, kind = EpochTicker(), engine_for(EngineSpec(1 << 20))
+    monkeypatch.setattr(ticker, "_start", lambda: ticker.release(kind))
+    thread = threading.Thread(target=ticker.hold, args=(kind,), daemon=True)
+    thread.start()
+    thread.join(5.0)
+    assert not thread.is_alive()

@@ -50,6 +50,13 @@ def test_a_name_that_two_ports_answer_to_is_ambiguous() -> None:
         resolve_port("usb:0403:6001", seen)
 
 
+def test_the_ports_of_one_adapter_share_its_id_and_are_told_apart_by_their_path() -> None:
+    twins = [Port(f"/dev/ttyUSB{number}", "", "usb:0403:6011:FT1") for number in range(2)]
+    with pytest.raises(TargetNotFoundError, match=r"ttyUSB0.*ttyUSB1") as caught:
+        resolve_port("usb:0403:6011:FT1", lambda: twins)
+    assert "/dev/serial/by-id" in caught.value.hint
+
+
 def test_a_damaged_usb_id_says_what_one_looks_like() -> None:
     with pytest.raises(ConfigError, match="expected usb:VID:PID"):
         resolve_port("usb:403:6001", seen)

@@ -43,6 +43,26 @@ def drain(source: ReplaySource, reads: int = 100) -> list[list[float]]:
     return rows
 
 
+@pytest.mark.parametrize("suffix", ["npz", "wav"])
+def test_samples_of_one_byte_count_as_the_numbers_they_become(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    monkeypatch.setattr("edge_sdk.sensors.replay.MAX_SAMPLES", 100)
+    for count, fine in ((100, True), (102, False)):
+        path = tmp_path / f"{count}.{suffix}"
+        if suffix == "npz":
+            np.savez(path, only=np.zeros((count // 2, 2), np.int8))
+        else:
+            with wave.open(str(path), "wb") as sound:
+                sound.setparams((2, 1, 8000, 0, "NONE", ""))
+                sound.writeframes(bytes(count))
+        if fine:
+            assert len(drain(source_of(tmp_path, file=path.name))) == count // 2
+        else:
+            with pytest.raises(InputError, match="102 samples, at most 100"):
+                source_of(tmp_path, file=path.name)
+
+
 @pytest.mark.parametrize("suffix", ["npz", "csv", "wav"])
 def test_each_kind_of_file_gives_its_samples(tmp_path: Path, suffix: str) -> None:
     rows = [[0.0, 0.5], [-0.25, 0.125], [-1.0, 0.75]]

@@ -47,7 +47,7 @@ def import_model(data: bytes, name: str) -> Graph:
         if data[offset : offset + len(magic)] == magic:
             return row.load()(data, name)
     if data[:4] == b"\0asm":
-        raise ModelError(f"{name}: is a WebAssembly module already", hint=f"edge-sdk run {name}")
+        raise ModelError(f"{name}: is a WebAssembly module already", hint="edge-sdk run MODEL.wasm")
     known = ", ".join(sorted(suffix for row in IMPORTERS.values() for suffix in row.suffixes))
     raise ModelError(
         f"{name}: {len(data)} bytes that are no model file (known formats: {known})",

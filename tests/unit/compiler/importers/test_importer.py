@@ -103,6 +103,29 @@ def test_several_subgraphs_and_other_versions_are_refused() -> None:
             import_model(writer.finish([x], [x], **arguments), "m")
 
 
+def test_one_long_list_that_every_operator_names_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge_sdk.compiler.importers.tflite.importer.MAX_ALL_OPERANDS", 100)
+    for operators, fine in ((33, True), (34, False)):
+        writer = TfliteWriter()
+        x = writer.tensor("x", (1,), "float32")
+        for _ in range(operators):
+            writer.operator("RELU", [x, x, x], [])
+        data = writer.finish([x], [x])
+        if fine:
+            assert len(import_model(data, "m").nodes) == operators
+        else:
+            with pytest.raises(ModelError, match="more than 100 inputs and outputs"):
+                import_model(data, "m")
+
+
+def test_scales_without_zero_points_have_zeros_that_take_no_memory() -> None:
+    parameters = Table({schema.QuantizationParameters.SCALE: np.full(4, 0.5, "<f4")})
+    quantization = relu_model(TfliteWriter(), fields={schema.Tensor.QUANTIZATION: parameters}).inputs[0].quantization
+    assert quantization is not None
+    assert quantization.zero_points.tolist() == [0] * 4
+    assert quantization.zero_points.strides == (0,)
+
+
 def test_a_variable_makes_its_node_unknown() -> None:
     writer = TfliteWriter()
     x = writer.tensor("x", (1,), "float32")

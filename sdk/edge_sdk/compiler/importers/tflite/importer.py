@@ -22,6 +22,8 @@ from edge_sdk.errors import ModelError
 MAX_TENSORS = 1 << 17
 MAX_OPERATORS = 1 << 15
 MAX_OPERANDS = 4096
+#: In all operators together: each of them may name the same list.
+MAX_ALL_OPERANDS = 1 << 18
 MAX_ELEMENTS = 1 << 32
 #: Types whose constants are read as arrays.
 ARRAY_TYPES = frozenset({"float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool"})
@@ -56,6 +58,7 @@ class _SubgraphReader:
         self.values: dict[int, Value] = {}
         self.variables: set[Value] = set()
         self.ready: set[Value] = set()
+        self.operands = 0
 
     def graph(self) -> Graph:
         inputs = [self._value(index) for index in self._indices(self.subgraph, schema.SubGraph.INPUTS)]
@@ -79,6 +82,9 @@ class _SubgraphReader:
             None if number == -1 else self._value(number) for number in self._indices(table, schema.Operator.INPUTS)
         ]
         outputs = [self._value(number) for number in self._indices(table, schema.Operator.OUTPUTS)]
+        self.operands += len(inputs) + len(outputs)
+        if self.operands > MAX_ALL_OPERANDS:
+            raise self.buffer.damaged(f"operators with more than {MAX_ALL_OPERANDS} inputs and outputs")
         name = outputs[0].name if outputs else f"{origin} {index}"
         for value in inputs:
             if value is not None:
@@ -191,7 +197,7 @@ class _SubgraphReader:
             return None
         zero_points = parameters.numbers(schema.QuantizationParameters.ZERO_POINT, "int64")
         if zero_points is None or zero_points.size == 0:
-            zero_points = np.zeros(scales.size, np.int64)
+            zero_points = np.broadcast_to(np.int64(0), scales.shape)  # takes no memory, however many scales
         if zero_points.size not in (1, scales.size):
             raise self.buffer.damaged(f"tensor {name!r} has {scales.size} scales and {zero_points.size} zero points")
         axis = parameters.number(schema.QuantizationParameters.QUANTIZED_DIMENSION, "i", 0)

@@ -1,0 +1,1 @@
+"""Commands that `edge_sdk.cli.main` names by string."""
