@@ -6,17 +6,20 @@ import argparse
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from edge_sdk.cli.main import INTERRUPTED
 from edge_sdk.cli.write_file import write_file
-from edge_sdk.errors import UsageError, about_file
+from edge_sdk.errors import TransferError, UsageError, about_file
 from edge_sdk.publish.payload import encode
 from edge_sdk.reading import Result
 from edge_sdk.sensors.array_file import npy_bytes, read_npy
 from edge_sdk.units import seconds, utf8
+
+if TYPE_CHECKING:
+    from edge_sdk.pipeline import Pipeline
 
 _EXAMPLE = """examples:
   edge-sdk run pipeline.toml
@@ -92,7 +95,15 @@ def _run_pipeline(args: argparse.Namespace) -> int:
             summary = runner.run(duration_s=args.duration, max_results=args.max_results, on_signals=True)
         finally:
             view.close()
-    return INTERRUPTED if summary.reason == "SIGINT" else 0
+    if summary.reason == "SIGINT":
+        return INTERRUPTED
+    return TransferError.exit_code if _undelivered(pipeline) else 0
+
+
+def _undelivered(pipeline: Pipeline) -> int:
+    """Return how many results a sink gave up on; each sink has already said so."""
+    counts = [outlet.sink.counts() for outlet in pipeline.outlets]
+    return sum(count.get("waiting", 0) + count.get("dropped", 0) for count in counts)
 
 
 def _run_model(args: argparse.Namespace) -> int:
