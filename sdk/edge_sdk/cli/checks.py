@@ -172,9 +172,18 @@ def check_serial(ports: Sequence[SerialPort], user: str) -> list[Check]:
         if port.usable:
             checks.append(Check("serial", "ok", text))
         else:
-            join = f"sudo usermod -aG {port.group} {user}   # then log in again"
-            checks.append(Check("serial", "missing", f"{text}; only the group {port.group} may open it", join))
+            checks.append(
+                Check("serial", "missing", f"{text}; only the group {port.group} may open it", _let_in(port, user))
+            )
     return checks
+
+
+def _let_in(port: SerialPort, user: str) -> str:
+    """The command that lets `user` open the port; nobody is ever advised to join the group root."""
+    if port.group != "root":
+        return f"sudo usermod -aG {port.group} {user}   # then log in again"
+    rule = f'KERNEL=="{Path(port.device).name}", GROUP="dialout", MODE="0660"'
+    return f"echo '{rule}' | sudo tee /etc/udev/rules.d/70-edge-sdk.rules && sudo udevadm trigger"
 
 
 def check_board_ports(board: Board | None, exists: Callable[[str], bool]) -> Check:

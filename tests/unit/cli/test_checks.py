@@ -174,3 +174,10 @@ def test_only_needs_that_are_missing_keep_the_main_job_from_running() -> None:
     checks = [Check("a", "ok", ""), Check("b", "note", "", needed=True), Check("c", "missing", "")]
     assert lacking(checks) == []
     assert lacking([*checks, Check("d", "missing", "", needed=True)])[0].name == "d"
+
+
+def test_nobody_is_advised_to_join_the_group_root() -> None:
+    (check,) = check_serial([SerialPort("/dev/ttyS4", "", "16550", usable=False, group="root")], "pi")
+    assert check.state == "missing"
+    assert "usermod" not in check.fix
+    assert 'KERNEL=="ttyS4"' in check.fix
