@@ -41,7 +41,8 @@ typedef struct edge_kernel {
   /* Where the descriptor puts these regions for the sandbox provider; NULL where it has none. */
   uint32_t (*packed_at)(const void *desc);
   uint32_t (*scratch_at)(const void *desc);
-  /* Does rows desc->begin .. desc->end - 1. `packed` is NULL for plain kernels. */
+  /* Does rows desc->begin .. desc->end - 1. A plain kernel uses neither `packed` nor `scratch`: where it needs a work
+   * area (spectrum), that is a region of its descriptor. */
   void (*run)(const void *desc, edge_isa isa, uint8_t *base, const void *packed, void *scratch);
 } edge_kernel;
 

@@ -225,10 +225,7 @@ edge_status edge_host_call(edge_host *host, edge_kernel_id kernel, edge_memory m
   const void *packed;
   const edge_status status = check(host, k, memory, descriptor, own, &desc, &packed);
   if (status != 0) return status;
-  /* A plain kernel's work area is part of its checked descriptor; a packed one's is the host's. */
-  void *scratch = host->scratch;
-  if (k->pack == NULL) scratch = k->scratch_at != NULL ? memory.base + k->scratch_at(desc) : NULL;
-  k->run(desc, host->isa, memory.base, packed, scratch);
+  k->run(desc, host->isa, memory.base, packed, k->pack != NULL ? host->scratch : NULL);
   return 0;
 }
 
