@@ -95,6 +95,18 @@ class VerificationError(EdgeError):
     exit_code = 8
 
 
+class HealthGateError(EdgeError):
+    """A new version was not healthy; the device runs the version before it again."""
+
+    exit_code = 9
+
+
+class RollbackError(EdgeError):
+    """Going back failed: the device needs hands."""
+
+    exit_code = 10
+
+
 class DeadlineError(EdgeError, TimeoutError):
     """Something took longer than it may."""
 

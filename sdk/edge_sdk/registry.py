@@ -26,13 +26,13 @@ class Registry(Mapping[str, str]):
     Args:
         kind: the word for a row in error messages ("sensor").
         rows: name -> "module:attribute".
-        extras: name -> the extra of `pip install "edge-sdk[extra]"` that a row needs.
+        packages: name -> the optional package that a row needs, as `pip install` takes it.
     """
 
-    def __init__(self, kind: str, rows: Mapping[str, str], extras: Mapping[str, str] | None = None) -> None:
+    def __init__(self, kind: str, rows: Mapping[str, str], packages: Mapping[str, str] | None = None) -> None:
         self.kind = kind
         self._rows = dict(rows)
-        self._extras = dict(extras or {})
+        self._packages = dict(packages or {})
 
     def __getitem__(self, name: str) -> str:
         return self._rows[name]
@@ -57,10 +57,10 @@ class Registry(Mapping[str, str]):
         try:
             return getattr(import_module(module), attribute)
         except ModuleNotFoundError as missing:
-            extra = self._extras.get(name)
-            if extra is None or (missing.name or "").startswith("edge_sdk"):
+            package = self._packages.get(name)
+            if package is None or (missing.name or "").startswith("edge_sdk"):
                 raise
             raise MissingExtraError(
                 f"{self.kind} {name!r} needs the package {missing.name!r}, which is not installed",
-                hint=f'pip install "edge-sdk[{extra}]"',
+                hint=f"pip install {package}",
             ) from missing

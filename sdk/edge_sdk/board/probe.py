@@ -87,13 +87,13 @@ def read_probe(
     cpuinfo = _text(root / "proc/cpuinfo")
     vendor, product = (_text(root / "sys/class/dmi/id" / name).strip() for name in ("sys_vendor", "product_name"))
     return Probe(
-        arch=_normal_arch(arch or platform.machine()),
+        arch=normal_arch(arch or platform.machine()),
         pointer_bits=8 * struct.calcsize("P"),
         cpuinfo=cpuinfo,
         cores=max(1, sum(line.startswith("processor") for line in cpuinfo.splitlines())),
         memory_mib=_memory_mib(_text(root / "proc/meminfo")),
-        compatible=tuple(filter(None, _text(root / "proc/device-tree/compatible").split("\0"))),
-        model=_text(root / "proc/device-tree/model").strip("\0\n "),
+        compatible=tuple(filter(None, _device_tree(root, "compatible").split("\0"))),
+        model=_device_tree(root, "model").strip("\0\n "),
         dmi=f"{vendor} {product}".strip(),
         files=frozenset(path for path in look_for if (root / path.lstrip("/")).exists()),
         override=variables.get("EDGE_BOARD", "").strip(),
@@ -108,6 +108,11 @@ def _text(path: Path) -> str:
         return ""
 
 
+def _device_tree(root: Path, name: str) -> str:
+    """Return a property of the root node; where /proc is not the machine's own, /sys still may be."""
+    return _text(root / "proc/device-tree" / name) or _text(root / "sys/firmware/devicetree/base" / name)
+
+
 def _memory_mib(meminfo: str) -> int:
     for line in meminfo.splitlines():
         words = line.split()
@@ -116,6 +121,7 @@ def _memory_mib(meminfo: str) -> int:
     return 0
 
 
-def _normal_arch(machine: str) -> str:
+def normal_arch(machine: str) -> str:
+    """Return one word for an architecture that has several."""
     word = machine.lower()
     return {"amd64": "x86_64", "arm64": "aarch64"}.get(word, word)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from edge_sdk.board import Board, Detection, Probe
+from edge_sdk.runtime.real_folder import real_folder
 
 State = Literal["ok", "note", "missing"]
 OLDEST_PYTHON = (3, 10)
@@ -105,12 +106,12 @@ def check_python(version: Sequence[int], pointer_bits: int) -> Check:
     return Check("python", "ok", text)
 
 
-def check_package(name: str, version: str | None, why: str, *, extra: str = "") -> Check:
-    """Is a Python package installed? One without an extra belongs to edge-sdk itself and is needed."""
+def check_package(name: str, version: str | None, why: str, *, optional: bool = False) -> Check:
+    """Is a Python package installed?"""
     if version is not None:
         return Check(name, "ok", f"{version} ({why})")
-    if extra:
-        return Check(name, "note", f"not installed; only for {why}", f'pip install "edge-sdk[{extra}]"')
+    if optional:
+        return Check(name, "note", f"not installed; only for {why}", f"pip install {name}")
     return Check(name, "missing", f"not installed; for {why}", f"pip install {name}", needed=True)
 
 
@@ -142,7 +143,11 @@ def check_cache(folder: Path | None, user: int) -> Check:
     make = f"install -d -m 700 {shlex.quote(str(folder))}"
     other = 'export EDGE_SDK_CACHE="$HOME/edge-sdk-cache"'
     try:
-        status = folder.lstat()
+        real = real_folder(folder, user)
+        if real is None:
+            text = f"{folder} is behind a link that others could change; models are compiled at each start"
+            return Check("cache", "note", text, other)
+        status = real.lstat()
     except FileNotFoundError:
         return Check(
             "cache", "note", f"{folder} does not exist yet; it is made when a model is loaded", make, safe=True
@@ -152,7 +157,7 @@ def check_cache(folder: Path | None, user: int) -> Check:
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != user:
         text = f"{folder} does not belong to this user; models are compiled at each start"
         return Check("cache", "note", text, other)
-    if status.st_mode & 0o077 and any(folder.iterdir()):  # anybody's folder, with anybody's code: never closed for them
+    if status.st_mode & 0o077 and any(real.iterdir()):  # anybody's folder, with anybody's code: never closed for them
         text = f"{folder} is open to others and not empty; models are compiled at each start"
         return Check("cache", "note", text, other)
     if status.st_mode & 0o077:

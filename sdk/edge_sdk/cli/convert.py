@@ -81,5 +81,5 @@ def _kernels() -> bytes:
         return (files("edge_sdk") / _KERNELS).read_bytes()
     except FileNotFoundError:
         raise TargetNotFoundError(
-            f"the package has no {_KERNELS}, which --standalone puts into the module", hint="pip install edge-sdk"
+            f"the package has no {_KERNELS}, which --standalone puts into the module", hint="install edge-sdk again"
         ) from None

@@ -38,12 +38,13 @@ from edge_sdk.cli.checks import (
 from edge_sdk.cli.engines import try_engines
 from edge_sdk.errors import MissingExtraError
 
-#: package -> (why, extra; "" where edge-sdk itself needs it)
+#: package -> (why, whether edge-sdk works without it)
 PACKAGES = {
-    "wasmtime": ("runs models", ""),
-    "paho-mqtt": ("publishes results", ""),
-    "pyserial": ("reads sensors", ""),
-    "amqtt": ("the demo's own broker", "demo"),
+    "wasmtime": ("runs models", False),
+    "paho-mqtt": ("publishes results", False),
+    "pyserial": ("reads sensors", False),
+    "cryptography": ("signs bundles and checks signatures", True),
+    "amqtt": ("the demo's own broker", True),
 }
 _EXAMPLE = """examples:
   edge-sdk doctor
@@ -86,7 +87,7 @@ def examine(found: Detection, probe: Probe, engines: Engines) -> list[Check]:
         check_cpu(board, probe),
         check_memory(board, probe),
         check_python(sys.version_info[:3], probe.pointer_bits),
-        *(check_package(name, _version(name), why, extra=extra) for name, (why, extra) in PACKAGES.items()),
+        *(check_package(name, _version(name), why, optional=optional) for name, (why, optional) in PACKAGES.items()),
         *check_engines(engines),
         check_cache(_cache_folder(), os.geteuid()),
         check_faulthandler(faulthandler.is_enabled()),

@@ -1,32 +1,44 @@
-"""`edge-sdk run`: a pipeline until something ends it, or a model on one input."""
+"""`edge-sdk run`: a pipeline until something ends it, or a model on one input.
+
+What takes long to import is imported where it is used: SIGTERM is caught before that, so that a service which is
+stopped in its first moments ends cleanly too.
+"""
 
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
-
-import msgspec
 
 from edge_sdk.cli.main import INTERRUPTED
 from edge_sdk.cli.write_file import write_file
 from edge_sdk.errors import TransferError, UsageError, about_file
-from edge_sdk.publish.payload import encode
-from edge_sdk.reading import Result
-from edge_sdk.sensors.array_file import npy_bytes, read_npy
-from edge_sdk.units import seconds, utf8
+from edge_sdk.units import printable, seconds, utf8
 
 if TYPE_CHECKING:
     from edge_sdk.pipeline import Pipeline
+    from edge_sdk.reading import Result
 
 _EXAMPLE = """examples:
   edge-sdk run pipeline.toml
   edge-sdk run pipeline.toml --duration 60 --json > results.ndjson
+  edge-sdk run pipeline.toml --check
+  edge-sdk run pipeline.toml --host press-7 --watch
   edge-sdk run model.tflite --input x.npy --output y.npy --engine sandbox"""
 
 _ENGINES = ("auto", "host", "sandbox")
+#: Named, not imported: what flashes devices stands beside this package, not below it.
+_THERE = "firmware_tools.cli.watch"
+
+
+class _Terminated(BaseException):
+    """SIGTERM came while the pipeline was not running: while it was built, or after it ended."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +52,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     line = parser.add_argument_group("a pipeline")
     line.add_argument("--duration", metavar="S", type=_positive(float), help="stop after so many seconds")
     line.add_argument("--max-results", metavar="N", type=_positive(int), help="stop after so many results")
+    line.add_argument(
+        "--check",
+        action="store_true",
+        default=None,
+        help="look for mistakes and open nothing; variables that are not set here are left to the device",
+    )
+    there = parser.add_argument_group("a pipeline, on a device")
+    there.add_argument("--host", metavar="H", help="run it there, on trial: a configured name, or USER@ADDRESS for ssh")
+    there.add_argument("--watch", action="store_true", default=None, help="run every saved change there at once")
+    there.add_argument("--key", metavar="KEY.pem", type=Path, action="append", help="signs; default the project's")
+    there.add_argument("--passphrase", metavar="'${env:NAME}'", help="of the key; only from the environment")
     model = parser.add_argument_group("a model")
     model.add_argument("--input", metavar="X.npy", type=Path, action="append", help="one for each input, in order")
     model.add_argument("--output", metavar="Y.npy", type=Path, action="append", help="one for each output, in order")
@@ -51,9 +74,12 @@ def run(args: argparse.Namespace) -> int:
     suffix = args.target.suffix.lower()
     if suffix == ".toml":
         _refuse(args, "a pipeline", "input", "output", "threads")
-        return _run_pipeline(args)
+        if args.host is not None:
+            return _terminable(_run_there, args)
+        _refuse(args, "a pipeline that runs here; --host H says where", "watch", "key", "passphrase")
+        return _check_pipeline(args) if args.check else _terminable(_run_pipeline, args)
     if suffix in (".tflite", ".wasm"):
-        _refuse(args, "a model", "duration", "max_results")
+        _refuse(args, "a model", "duration", "max_results", "check", "host", "watch", "key", "passphrase")
         return _run_model(args)
     raise UsageError(
         f"{args.target}: expected a pipeline (.toml) or a model (.tflite, .wasm)", hint="edge-sdk run --help"
@@ -77,9 +103,50 @@ def _refuse(args: argparse.Namespace, what: str, *options: str) -> None:
             raise UsageError(f"--{option.replace('_', '-')} does not go with {what}", hint="edge-sdk run --help")
 
 
+def _terminable(act: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
+    """Act; SIGTERM ends it cleanly at any moment. While the pipeline runs, the runner has its own way to stop."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        return act(args)
+    except _Terminated:
+        print("stopped (SIGTERM)", file=sys.stderr)
+        return 0
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _check_pipeline(args: argparse.Namespace) -> int:
+    import msgspec
+
+    from edge_sdk.pipeline.check import check
+
+    _refuse(args, "--check", "duration", "max_results")
+    checked = check(args.target, engine=args.engine)
+    print(f"{args.target}: no mistakes found", file=sys.stderr)
+    if checked.variables:
+        print(f"left to the device: {', '.join(checked.variables)}", file=sys.stderr)
+    for complaint in checked.unchecked:
+        print(f"left to the device: {printable(complaint)}", file=sys.stderr)
+    if args.json:
+        sys.stdout.buffer.write(msgspec.json.encode(checked) + b"\n")
+    return 0
+
+
+def _run_there(args: argparse.Namespace) -> int:
+    _refuse(args, "--host", "engine", "max_results", "check")
+    code: int = import_module(_THERE).run(args)
+    return code
+
+
 def _run_pipeline(args: argparse.Namespace) -> int:
     from edge_sdk.cli.terminal import logging_to, stderr_console, view_for
     from edge_sdk.pipeline import Observer, Runner, build
+    from edge_sdk.pipeline.watched import watchers
+    from edge_sdk.publish.payload import encode
 
     class JsonLines(Observer):
         def result(self, result: Result) -> None:
@@ -90,7 +157,7 @@ def _run_pipeline(args: argparse.Namespace) -> int:
     with logging_to(console), build(args.target, engine=args.engine) as pipeline:
         data_on_stdout = args.json or any(outlet.kind == "stdout" for outlet in pipeline.outlets)
         view = view_for(console, data_on_stdout=data_on_stdout)
-        runner = Runner(pipeline, [view, JsonLines()] if args.json else [view])
+        runner = Runner(pipeline, [view, *watchers(), *([JsonLines()] if args.json else [])])
         try:
             summary = runner.run(duration_s=args.duration, max_results=args.max_results, on_signals=True)
         finally:
@@ -107,7 +174,10 @@ def _undelivered(pipeline: Pipeline) -> int:
 
 
 def _run_model(args: argparse.Namespace) -> int:
+    import msgspec
+
     from edge_sdk import load
+    from edge_sdk.sensors.array_file import npy_bytes, read_npy
 
     inputs = [read_npy(path) for path in args.input or ()]
     with load(args.target, engine=args.engine or "auto", threads=args.threads or 1) as model:

@@ -1,4 +1,4 @@
-"""The outer shape of a pipeline file: names, sources, steps, sinks and who listens to whom.
+"""The outer shape of a pipeline file: names, sources, steps, sinks, who listens to whom, and when it is healthy.
 
 What belongs to one kind of sensor, step or sink (its options) stays a plain table here, with its place in the file;
 the plug-in's own `Options` struct decodes it later. This module sees that the parts form a graph: ids are unique, each
@@ -21,7 +21,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from edge_sdk.config.as_written import AsWritten, stand_in, variables_in
 from edge_sdk.config.decode import check_keys, decode
+from edge_sdk.config.health_rules import HealthRules, health_rules
 from edge_sdk.config.toml_file import read_toml
 from edge_sdk.config.where import Where
 from edge_sdk.registry import nearest
@@ -62,18 +64,24 @@ class PipelineFile:
     sources: tuple[Part, ...]
     steps: tuple[Part, ...]
     sinks: tuple[Part, ...]
+    health: HealthRules
 
 
 def read_pipeline(path: Path, environment: Mapping[str, str] | None = None) -> PipelineFile:
     """Read the outer shape of a pipeline file.
 
+    Args:
+        environment: for `${env:NAME}`; default the process's own. With an `AsWritten`, a name or device that only the
+            other machine knows is called like its variable.
+
     Raises:
         ConfigError, TargetNotFoundError, AccessDeniedError: the message starts with the file and the key.
     """
     table, where = read_toml(path, environment), Where(path)
-    check_keys(table, ["device", "name", "sinks", "sources", "steps"], ["name", "sources"], where)
-    name = _identifier(decode(table["name"], str, where.at("name")), where.at("name"))
-    device = decode(table.get("device", ""), str, where.at("device"))
+    check_keys(table, ["device", "health", "name", "sinks", "sources", "steps"], ["name", "sources"], where)
+    open_names = isinstance(environment, AsWritten)
+    name = _name(table["name"], where.at("name"), open_names)
+    device = _name(table["device"], where.at("device"), open_names) if table.get("device", "") != "" else _hostname()
     sources = _sources(table["sources"], where.at("sources"))
     steps = _steps(table.get("steps", []), where.at("steps"))
     sinks = _sinks(table.get("sinks", []), where.at("sinks"))
@@ -82,10 +90,11 @@ def read_pipeline(path: Path, environment: Mapping[str, str] | None = None) -> P
     return PipelineFile(
         path,
         name,
-        _identifier(device, where.at("device")) if device else _hostname(),
+        device,
         sources,
         _sorted(steps, {part.id for part in sources}),
         sinks,
+        health_rules(table.get("health", {}), where.at("health"), {part.id for part in sources}),
     )
 
 
@@ -134,6 +143,11 @@ def _require(row: Mapping[str, Any], keys: tuple[str, ...], where: Where) -> Non
         if key not in row:
             close = get_close_matches(key, [name for name in row if name not in keys], n=1)
             raise where.at(key).error(f"this key is missing{f'; is {close[0]!r} meant to be it?' if close else ''}")
+
+
+def _name(value: object, where: Where, open_names: bool) -> str:
+    text = decode(value, str, where)
+    return stand_in(text) if open_names and variables_in(text) else _identifier(text, where)
 
 
 def _identifier(text: str, where: Where) -> str:

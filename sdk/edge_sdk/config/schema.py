@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from edge_sdk.config.health_rules import HealthRules
 from edge_sdk.config.secret import Secret
 
 _TEXT = {"type": "string", "minLength": 1}
@@ -42,8 +43,20 @@ def pipeline_schema(
             "sources": {"type": "object", "additionalProperties": _branches(sensors, inlined, "type", [])},
             "steps": {"type": "array", "items": _branches(steps, inlined, "use", ["id", "input"])},
             "sinks": {"type": "array", "items": _branches(sinks, inlined, "type", ["input"])},
+            "health": _health(),
         },
         "$defs": definitions,
+    }
+
+
+def _health() -> dict[str, Any]:
+    _, components = msgspec.json.schema_components([HealthRules])
+    rules = components[HealthRules.__name__]
+    return {
+        "type": "object",
+        "description": "when a new version may stay on a device",
+        "properties": rules["properties"],
+        "additionalProperties": False,
     }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import stat
 import sys
 from collections.abc import Mapping
 from importlib import import_module
@@ -55,7 +56,10 @@ def read_toml(path: Path, environment: Mapping[str, str] | None = None) -> dict[
 
 def _read_text(path: Path) -> str:
     try:
-        with path.open("rb") as file:
+        # Non-blocking: a named pipe would wait for a writer for ever.
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise TargetNotFoundError(f"{path}: is no regular file, expected a TOML file")
             data = file.read(MAX_FILE_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError):
         raise TargetNotFoundError(f"{path}: no such file") from None

@@ -135,10 +135,17 @@ def build(path: Path, *, engine: str | None = None, load: LoadModel | None = Non
         ConfigError: the message starts with the file and the key.
         EdgeError: a model, file or password that is not there or not usable.
     """
-    return _Builder(read_pipeline(path), engine, load or _load()).pipeline()
+    return build_file(read_pipeline(path), engine=engine, load=load)
 
 
-def _load() -> LoadModel:
+def build_file(file: PipelineFile, *, engine: str | None = None, load: LoadModel | None = None) -> Pipeline:
+    """Build a pipeline that was read, and perhaps changed, by the caller; see `build`."""
+    return Builder(file, engine, load or default_load()).pipeline()
+
+
+def default_load() -> LoadModel:
+    """Return `edge_sdk.load`, imported when it is called."""
+
     def load(
         path: Path, engine: str = "auto", threads: int = 1, *, deadline_s: float = 10.0, memory_mib: int = 256
     ) -> Any:
@@ -149,61 +156,83 @@ def _load() -> LoadModel:
     return load
 
 
-class _Builder:
+class Builder:
+    """Makes the parts of one pipeline file, in the order of the data.
+
+    Args:
+        engine: overrides the engine of every model; None = as the file says.
+
+    Attributes:
+        resources: closes what was made; `pipeline` hands it on.
+        nodes: the steps made so far.
+        specs: what comes out of the sources and steps made so far.
+    """
+
     def __init__(self, file: PipelineFile, engine: str | None, load: LoadModel) -> None:
         self._file = file
         self._engine = engine
         self._load = load
         self._kernels = KernelTool(engine or "auto")
-        self._specs: dict[str, StreamSpec] = {}
-        self._nodes: dict[str, Node] = {}
+        self.resources = ExitStack()
+        self.resources.callback(self._kernels.close)
+        self.specs: dict[str, StreamSpec] = {}
+        self.nodes: dict[str, Node] = {}
 
     def pipeline(self) -> Pipeline:
-        with ExitStack() as resources:
-            resources.callback(self._kernels.close)
-            sources = {part.id: self._source(part) for part in self._file.sources}
+        """Return all of it."""
+        with self.resources:
+            sources = {part.id: self.source(part) for part in self._file.sources}
             for part in self._file.steps:
-                node = self._node(part)
-                self._nodes[part.id] = node
-                if isinstance(node.step, ModelStep):
-                    resources.callback(node.step.close)
-            if any(node.kind in NEED_KERNELS for node in self._nodes.values()):
-                self._kernels.ready()
-            outlets = tuple(self._outlet(part) for part in self._file.sinks)
-            nodes = tuple(self._nodes.values())
+                self.node(part)
+            self.ready()
+            outlets = tuple(self.outlet(part) for part in self._file.sinks)
+            nodes = tuple(self.nodes.values())
             file = self._file
-            return Pipeline(file.file, file.name, file.device, sources, nodes, outlets, resources.pop_all())
+            return Pipeline(file.file, file.name, file.device, sources, nodes, outlets, self.resources.pop_all())
         raise AssertionError("unreachable")
 
-    def _source(self, part: Part) -> Source:
-        kind = _row(SENSORS, part, "type")
+    def ready(self) -> None:
+        """Load the kernels, if a step needs them."""
+        if any(node.kind in NEED_KERNELS for node in self.nodes.values()):
+            self._kernels.ready()
+
+    def source(self, part: Part) -> Source:
+        kind = kind_of(SENSORS, part, "type")
         source: Source = kind(decode(dict(part.options), kind.Options, part.where), part.where, part.id)
-        self._specs[part.id] = source.output
+        self.specs[part.id] = source.output
         return source
 
-    def _node(self, part: Part) -> Node:
-        kind = _row(STEPS, part, "use")
+    def node(self, part: Part) -> Node:
+        kind = kind_of(STEPS, part, "use")
         options = decode(dict(part.options), kind.Options, part.where)
-        spec = self._specs[part.input]
-        before = self._nodes.get(part.input)
+        spec = self.specs[part.input]
+        before = self.nodes.get(part.input)
         if kind is ModelStep:
             if self._engine is not None:
                 options = msgspec.structs.replace(options, engine=self._engine)
-            step: Step = ModelStep(options, part.where, spec, self._load)
+            model_step = ModelStep(options, part.where, spec, self._load)
+            self.resources.callback(model_step.close)
+            step: Step = model_step
         else:
             step = kind(options, part.where, spec, self._kernels)
-        self._specs[part.id] = step.output
+        self.specs[part.id] = step.output
         model = step if isinstance(step, ModelStep) else before.model if before else None
-        return Node(part.id, part.kind, part.input, step, before.source if before else part.input, model)
+        node = Node(part.id, part.kind, part.input, step, before.source if before else part.input, model)
+        self.nodes[part.id] = node
+        return node
 
-    def _outlet(self, part: Part) -> Outlet:
-        kind = _row(SINKS, part, "type")
+    def outlet(self, part: Part) -> Outlet:
+        kind = kind_of(SINKS, part, "type")
         options = decode(dict(part.options), kind.Options, part.where)
         return Outlet(part.id, part.kind, part.input, kind(options, part.where, self._file.name, self._file.device))
 
 
-def _row(table: Registry, part: Part, key: str) -> Any:
-    """Return the class of a part."""
+def kind_of(table: Registry, part: Part, key: str) -> Any:
+    """Return the class of a part.
+
+    Raises:
+        ConfigError: the table has no such row.
+    """
     try:
         return table.load(part.kind)
     except ConfigError as fault:

@@ -17,7 +17,7 @@ _HEADER = "| key | value | default | meaning |\n|---|---|---|---|"
 
 
 def reference() -> str:
-    """Return the tables of all sources, steps and sinks."""
+    """Return the tables of all sources, steps and sinks, and of `[health]`."""
     schema = json_schema()
     parts = schema["properties"]
     groups = {
@@ -30,6 +30,7 @@ def reference() -> str:
         lines.append(f"## {heading}\n")
         for kind in kinds["oneOf"]:
             lines += [f'### `{selector} = "{kind["title"]}"`\n', _HEADER, *_rows(kind, schema["$defs"]), ""]
+    lines += ["## Health\n", "### `[health]`\n", _HEADER, *_rows(parts["health"], schema["$defs"]), ""]
     return "\n".join(lines)
 
 

@@ -22,7 +22,7 @@ from edge_sdk.errors import EdgeError
 from edge_sdk.pipeline.build import Node, Pipeline
 from edge_sdk.pipeline.inbox import Arrival, Inbox
 from edge_sdk.pipeline.model_step import ModelStep
-from edge_sdk.pipeline.stats import Snapshot, Stats
+from edge_sdk.pipeline.stats import Heard, Snapshot, Stats
 from edge_sdk.reading import Frame, Result, as_frame
 
 log = logging.getLogger(__name__)
@@ -48,6 +48,9 @@ class Observer:
 
     def tick(self, snapshot: Snapshot) -> None:
         """About four times a second."""
+
+    def stopping(self) -> None:
+        """It ends, for whatever reason; sources and sinks are about to be closed, which may take a while."""
 
     def stopped(self, summary: Summary) -> None:
         """Everything is closed."""
@@ -114,6 +117,7 @@ class Runner:
         catch = self._signals() if on_signals else nullcontext()
         with catch, ExitStack() as opened, suppress(_StoppedWhileOpening):
             self._open(opened)
+            opened.callback(self._tell_stopping)
             self._tell_started()
             self._loop(None if duration_s is None else time.monotonic() + duration_s)
         summary = Summary(self._reason, self.snapshot())
@@ -134,6 +138,7 @@ class Runner:
             queue=len(self._inbox),
             faults=sum(node.step.faults for node in pipeline.nodes if isinstance(node.step, ModelStep)),
             stages=stats.stages(),
+            heard={name: stats.heard.get(name, Heard()) for name in pipeline.sources},
             sources={name: dict(source.counts()) for name, source in pipeline.sources.items()},
             sinks={outlet.id: dict(outlet.sink.counts()) for outlet in pipeline.outlets},
             sink_states={outlet.id: f"{outlet.kind}: {outlet.sink.state}" for outlet in pipeline.outlets},
@@ -202,6 +207,7 @@ class Runner:
     def _work(self, arrival: Arrival) -> None:
         name = arrival.source
         self._heard_s[name] = arrival.arrived_s
+        self._stats.reading(name, arrival.arrived_s)
         self._stats.gaps += arrival.reading.gap
         frame = as_frame(arrival.reading, self._seqs[name])
         self._seqs[name] += 1
@@ -276,6 +282,10 @@ class Runner:
     def _tell_started(self) -> None:
         for observer in self._observers:
             observer.started(self._pipeline)
+
+    def _tell_stopping(self) -> None:
+        for observer in self._observers:
+            observer.stopping()
 
     @contextmanager
     def _stoppable(self) -> Iterator[None]:

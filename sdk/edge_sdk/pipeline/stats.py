@@ -23,6 +23,19 @@ class Latency:
 
 
 @dataclass(frozen=True)
+class Heard:
+    """What came from one source.
+
+    Attributes:
+        readings: pieces of data since the start.
+        at_s: when the last one arrived, monotonic; 0 for never.
+    """
+
+    readings: int = 0
+    at_s: float = 0.0
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """The figures at one moment.
 
@@ -32,6 +45,7 @@ class Snapshot:
         dropped: readings that the pipeline was too slow for.
         queue: readings waiting now.
         faults: failed inferences.
+        heard: source -> what came from it.
         sources, sinks: id -> name -> count.
         sink_states: id -> one line.
     """
@@ -45,6 +59,7 @@ class Snapshot:
     queue: int
     faults: int
     stages: Mapping[str, Latency]
+    heard: Mapping[str, Heard]
     sources: Mapping[str, Mapping[str, int]]
     sinks: Mapping[str, Mapping[str, int]]
     sink_states: Mapping[str, str]
@@ -66,6 +81,7 @@ class Stats:
         self.results = 0
         self.alarms = 0
         self.gaps = 0
+        self.heard: dict[str, Heard] = {}
         self.last: Result | None = None
 
     @property
@@ -75,6 +91,10 @@ class Stats:
     def stage(self, kind: str, seconds: float) -> None:
         """Note what one frame cost in one step."""
         self._latencies.setdefault(kind, deque(maxlen=REMEMBERED)).append(seconds)
+
+    def reading(self, source: str, arrived_s: float) -> None:
+        """Note one reading."""
+        self.heard[source] = Heard(self.heard.get(source, Heard()).readings + 1, arrived_s)
 
     def result(self, result: Result) -> None:
         """Note one result."""

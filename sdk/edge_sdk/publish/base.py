@@ -25,7 +25,11 @@ class Sink(Protocol):
     def close(self) -> None: ...
 
     def counts(self) -> Mapping[str, int]:
-        """Return what was sent, confirmed, dropped..., by name, for people."""
+        """Return what became of the results, by name, for people and for those who judge a pipeline.
+
+        Every sink has `delivered` (the other side acknowledged it, or it was written where nobody acknowledges) and
+        `waiting` (kept until it can be delivered).
+        """
 
     @property
     def state(self) -> str:

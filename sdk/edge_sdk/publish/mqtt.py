@@ -75,7 +75,7 @@ class MqttSink:
         self._first_verdict = threading.Event()
         self._stop_at_s: float | None = None
         self._thread: threading.Thread | None = None
-        self._counts = {"sent": 0, "confirmed": 0, "refused": 0, "dropped": 0, "connections": 0}
+        self._counts = {"sent": 0, "delivered": 0, "refused": 0, "dropped": 0, "connections": 0}
 
     def open(self) -> None:
         """Start connecting; with `required`, wait for the broker.
@@ -290,7 +290,7 @@ class MqttSink:
         if message is None:
             return
         if event.code < 0x80:
-            self._counts["confirmed"] += not message.retain
+            self._counts["delivered"] += not message.retain
             return
         self._counts["refused"] += 1
         text = f"MQTT broker %s: refused a message to {message.topic}: {event.reason}; refused so far: %d"

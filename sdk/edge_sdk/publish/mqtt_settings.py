@@ -35,7 +35,10 @@ _TOPIC_FIELDS = ("device", "name", "step", "topic_prefix")
 class MqttOptions(msgspec.Struct, frozen=True, kw_only=True):
     """An MQTT broker; QoS 1, MQTT 5, or 3.1.1 where the broker has only that."""
 
-    url: Annotated[str, Meta(min_length=1, description="mqtt://host[:1883] or mqtts://host[:8883]")]
+    url: Annotated[
+        str,
+        Meta(min_length=1, description="mqtt://host[:1883] or mqtts://host[:8883]", examples=["mqtts://broker:8883"]),
+    ]
     topic: Annotated[
         str, Meta(min_length=1, description="of results; may contain {device}, {name}, {step}, {topic_prefix}")
     ] = "{topic_prefix}/{step}"

@@ -39,7 +39,7 @@ class StdoutSink:
     def close(self) -> None: ...
 
     def counts(self) -> Mapping[str, int]:
-        return {"lines": self._lines}
+        return {"delivered": self._lines, "waiting": 0}
 
     @property
     def state(self) -> str:

@@ -27,6 +27,7 @@ from edge_sdk.errors import ModelError
 from edge_sdk.runtime._wasmtime import wasmtime
 from edge_sdk.runtime.child import child_command, child_environment
 from edge_sdk.runtime.engine import EngineSpec, engine_for, wasmtime_version
+from edge_sdk.runtime.real_folder import real_folder
 
 log = logging.getLogger(__name__)
 
@@ -123,7 +124,13 @@ def cache_folder() -> Path | None:
     named = os.environ.get("EDGE_SDK_CACHE")
     try:
         base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        folder = Path(named) if named else Path(base) / "edge-sdk"
+        written = Path(named) if named else Path(base) / "edge-sdk"
+        # systemd's DynamicUser= makes the folder of a service a link. What is used is the place behind it, so that a
+        # link that is turned later leads nobody astray.
+        folder = real_folder(written)
+        if folder is None:
+            _warn_once(f"cache folder {written} is behind a link that others could change")
+            return None
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder if _is_private(folder) else None
     except (OSError, RuntimeError) as error:  # RuntimeError: no home folder

@@ -80,7 +80,7 @@ def kernels_wasm(name: str) -> bytes:
         return (files("edge_sdk") / name).read_bytes()
     except OSError as error:
         raise UnsupportedPlatformError(
-            f"edge-sdk was installed without {name}: {error}", hint="pip install --force-reinstall edge-sdk"
+            f"edge-sdk was installed without {name}: {error}", hint="install edge-sdk again"
         ) from None
 
 

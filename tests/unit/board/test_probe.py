@@ -14,6 +14,15 @@ def test_a_pi_5_tells_cores_memory_device_tree_and_features(tmp_path: Path) -> N
     assert "asimddp" in probe.cpu_features
 
 
+def test_a_device_tree_that_only_sys_shows_is_read(tmp_path: Path) -> None:
+    root = pi5(tmp_path / "root")
+    (root / "sys/firmware/devicetree").mkdir(parents=True)
+    (root / "proc/device-tree").rename(root / "sys/firmware/devicetree/base")
+    probe = read_probe(root, arch="aarch64", environment={})
+    assert probe.model == "Raspberry Pi 5 Model B Rev 1.0"
+    assert probe.compatible == ("raspberrypi,5-model-b", "brcm,bcm2712")
+
+
 def test_a_pc_tells_its_dmi_names_and_flags(tmp_path: Path) -> None:
     probe = read_probe(x86_gateway(tmp_path / "root"), arch="AMD64", environment={})
     assert (probe.arch, probe.dmi, probe.cpu_model) == ("x86_64", "ACME Gateway 100", "Intel(R) N100")

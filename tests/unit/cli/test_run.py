@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,6 +16,7 @@ import pytest
 import edge_sdk
 from edge_sdk.cli.main import main
 from edge_sdk.errors import InputError
+from edge_sdk.health import read_health
 from edge_sdk.tensor import TensorSpec
 from tests.unit.pipeline.fakes import WINDOW, write_pipeline
 
@@ -71,6 +74,15 @@ def test_a_model_runs_on_one_input(
         (["m.tflite", "--input", "x.npy", "--output", "a", "--output", "b"], 2, "expected --output 1 times"),
         (["m.tflite", "--duration", "3"], 2, "--duration does not go with a model"),
         (["p.toml", "--input", "x.npy"], 2, "--input does not go with a pipeline"),
+        (["m.tflite", "--check"], 2, "--check does not go with a model"),
+        (["p.toml", "--check", "--duration", "3"], 2, "--duration does not go with --check"),
+        (["p.toml", "--check"], 4, "p.toml: no such file"),
+        (["p.toml", "--watch"], 2, "--watch does not go with a pipeline that runs here"),
+        (["p.toml", "--key", "me.pem"], 2, "--key does not go with a pipeline that runs here"),
+        (["p.toml", "--host", "press-7", "--check"], 2, "--check does not go with --host"),
+        (["p.toml", "--host", "press-7", "--engine", "sandbox"], 2, "--engine does not go with --host"),
+        (["p.toml", "--host", "press-7", "--watch"], 4, "p.toml: no such file"),
+        (["m.tflite", "--host", "press-7"], 2, "--host does not go with a model"),
         (["p.toml", "--duration", "0"], 2, "expected a number above 0"),
         (["p.toml", "--duration", "nan"], 2, "expected a number above 0"),
         (["p.toml", "--engine", "gpu"], 2, "invalid choice: 'gpu'"),
@@ -136,3 +148,64 @@ def test_signals_end_the_process_cleanly(tmp_path: Path, number: signal.Signals,
     assert time.monotonic() - began_s < 10
     assert f"({number.name})".encode() in err
     assert b"Traceback" not in err
+
+
+@pytest.mark.parametrize("module", ["numpy", "edge_sdk.pipeline"])
+def test_sigterm_before_the_first_sample_ends_it_cleanly(tmp_path: Path, module: str) -> None:
+    """The process gets the signal while it imports what the pipeline needs: some way into its first 0.3 s."""
+    hook = (
+        "import os, signal, sys\n"
+        "class Hook:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {module!r}:\n"
+        "            os.kill(os.getpid(), signal.SIGTERM)\n"
+        "sys.meta_path.insert(0, Hook())\n"
+        "from edge_sdk.cli.main import main\n"
+        f"sys.exit(main(['run', {str(write_pipeline(tmp_path, WINDOW))!r}]))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", hook], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "stopped (SIGTERM)\n")
+
+
+def test_the_handler_of_a_caller_is_put_back(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    assert main(["run", str(write_pipeline(tmp_path, WINDOW))]) == 0
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_check_opens_nothing_and_names_what_is_left_to_the_device(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sink = '[[sinks]]\ntype = "mqtt"\ninput = "win"\nurl = "${env:EDGE_TEST_NEVER_SET}"\nrequired = true\n'
+    path = write_pipeline(tmp_path, WINDOW + sink)
+    assert main(["run", str(path), "--check", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out) == {"name": "test", "variables": ["EDGE_TEST_NEVER_SET"], "unchecked": []}
+    assert err == f"{path}: no mistakes found\nleft to the device: EDGE_TEST_NEVER_SET\n"
+
+
+def test_check_finds_a_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_pipeline(tmp_path, WINDOW.replace("size", "siez"))
+    assert main(["run", str(path), "--check"]) == 3
+    assert "steps[0].siez: unknown key; did you mean 'size'?" in capsys.readouterr().err
+
+
+def test_a_service_writes_its_health_and_speaks_to_its_manager(tmp_path: Path) -> None:
+    path = write_pipeline(tmp_path, WINDOW)
+    path.write_text(path.read_text().replace("speed = 0", "speed = 1\nloop = true"))
+    variables = {"EDGE_SDK_HEALTH": f"{tmp_path}/health.json", "NOTIFY_SOCKET": f"{tmp_path}/notify"}
+    command = [sys.executable, "-m", "edge_sdk.cli.main", "run", str(path), "--json"]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(variables["NOTIFY_SOCKET"])
+        manager.settimeout(30)
+        with subprocess.Popen(
+            command, env=os.environ | variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process:
+            assert manager.recv(4096) == b"READY=1"
+            assert manager.recv(4096).startswith(b"STATUS=0 results")
+            process.send_signal(signal.SIGTERM)
+            assert manager.recv(4096).startswith(b"STOPPING=1\n")
+            process.communicate(timeout=30)
+    report = read_health(tmp_path / "health.json")
+    assert report is not None
+    assert (report.pid, process.returncode) == (process.pid, 0)

@@ -37,6 +37,7 @@ FIGURES = Snapshot(
     queue=0,
     faults=4,
     stages={"model": Latency(0.0002, 0.0011)},
+    heard={},
     sources={"a": {"bad_crc": 7, "dropped_bytes": 0}},
     sinks={"sinks[0]": {"sent": 9, "dropped": 0}},
     sink_states={"sinks[0]": "mqtt: connected (MQTT 5)"},

@@ -197,5 +197,5 @@ def test_sinks_get_the_results_of_their_step_and_are_closed(
     lines = capfdbinary.readouterr().out.splitlines()
     assert len(lines) == 10
     assert all(b'"step":"win"' in line for line in lines)
-    assert summary.figures.sinks == {"sinks[0]": {"lines": 10}}
+    assert summary.figures.sinks == {"sinks[0]": {"delivered": 10, "waiting": 0}}
     assert summary.figures.results == 20, "the model is an end of its own"

@@ -77,7 +77,7 @@ def test_every_result_arrives_once_in_order_over_mqtt_5(
     sink.close()
     until(lambda: len(numbers(subscriber)) >= 500, "500 results")
     assert numbers(subscriber) == list(range(500))
-    assert sink.counts()["confirmed"] == 500
+    assert sink.counts()["delivered"] == 500
     assert sink.counts()["waiting"] == 0
 
 
@@ -140,7 +140,7 @@ def test_results_wait_for_a_broker_that_starts_later(tmp_path: Path, absent: Mos
     until(lambda: sink.counts()["waiting"] == 0, "the queue is empty")
     sink.close()
     client.close()
-    assert sink.counts()["confirmed"] == 60
+    assert sink.counts()["delivered"] == 60
     assert sink.counts()["dropped"] == 0
 
 
@@ -160,7 +160,7 @@ def test_nothing_is_lost_when_the_broker_restarts(tmp_path: Path, broker: Mosqui
     publish(sink, range(100, 150))
     sink.close()
     assert sink.counts()["waiting"] == 0
-    assert sink.counts()["confirmed"] == 150
+    assert sink.counts()["delivered"] == 150
     assert sink.counts()["connections"] >= 2
     second.close()
 
@@ -202,7 +202,7 @@ def test_a_full_queue_drops_the_oldest_and_says_so(
     until(lambda: sink.counts()["waiting"] == 0, "the queue is empty")
     sink.close()
     client.close()
-    assert sink.counts()["confirmed"] == 10
+    assert sink.counts()["delivered"] == 10
 
 
 def test_required_refuses_to_start_without_the_broker(tmp_path: Path) -> None:
@@ -256,7 +256,7 @@ def test_a_password_opens_the_door_and_is_never_said(tmp_path: Path, caplog: pyt
         sink.open()
         publish(sink, range(1))
         sink.close()
-        assert sink.counts()["confirmed"] == 1
+        assert sink.counts()["delivered"] == 1
         wrong = sink_of(tmp_path, strict.url, username="me", password=FromEnvironment("hunter3"), required=True)
         with pytest.raises(AccessDeniedError) as caught:
             wrong.open()
@@ -273,7 +273,7 @@ def test_a_refused_publication_is_counted_and_logged(tmp_path: Path, caplog: pyt
             sink.publish(RESULT)
             sink.close()
     assert sink.counts()["refused"] == 1
-    assert sink.counts()["confirmed"] == 1
+    assert sink.counts()["delivered"] == 1
     assert "refused a message to edge/gw/p/secret: Not authorized" in caplog.text
 
 
@@ -302,7 +302,7 @@ def test_the_name_in_the_certificate_is_checked(tmp_path: Path, name: str, *, go
         sink.open()
         if good:
             publish(sink, range(1))
-            until(lambda: sink.counts()["confirmed"] == 1, "the confirmation")
+            until(lambda: sink.counts()["delivered"] == 1, "the confirmation")
         else:
             until(lambda: "certificate is not trusted" in sink.state, "the refusal")
         sink.close()

@@ -107,10 +107,29 @@ def test_a_folder_of_somebody_else_is_not_used(folder: Path, monkeypatch: pytest
     assert list(folder.iterdir()) == []
 
 
-def test_a_folder_behind_a_link_is_not_used(folder: Path, tmp_path: Path) -> None:
+def test_a_folder_behind_a_link_of_ours_is_used_by_its_real_name(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "private/line").mkdir(mode=0o700, parents=True)
+    folder.symlink_to("private/line")  # as systemd makes it for a service with DynamicUser=
+    assert cache_folder() == tmp_path / "private/line"
+    compiled(SPEC, WASM)
+    assert list((tmp_path / "private/line").glob("*.cwasm"))
+
+
+def test_a_folder_behind_a_link_is_still_checked(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
-    folder.symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere").chmod(0o755)
+    (tmp_path / "elsewhere/letters.txt").write_text("mine")
+    folder.symlink_to("elsewhere")
     assert cache_folder() is None
+
+
+def test_a_link_that_others_could_turn_is_not_followed(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "inbox").mkdir(mode=0o700)  # ours and closed, but what is in it may come from anywhere
+    folder.symlink_to("inbox")
+    tmp_path.chmod(0o777)
+    assert cache_folder() is None
+    assert answer(compiled(SPEC, WASM)) == 42
+    assert list((tmp_path / "inbox").iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_made_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
