@@ -22,7 +22,7 @@ def local_broker() -> Iterator[str]:
     except ImportError as missing:
         raise MissingExtraError(
             "no EDGE_MQTT_URL is given, and the demo's own broker (amqtt) is not installed",
-            hint='pip install "edge-sdk[demo]", or EDGE_MQTT_URL=mqtt://HOST:PORT make demo',
+            hint="pip install amqtt, or EDGE_MQTT_URL=mqtt://HOST:PORT make demo",
         ) from missing
     logging.getLogger("amqtt").setLevel(logging.CRITICAL)
     logging.getLogger("transitions").setLevel(logging.CRITICAL)

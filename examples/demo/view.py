@@ -87,7 +87,7 @@ class DemoView(Observer):
         grid.add_row("engine", self.engine)
         grid.add_row("results", f"{snapshot.results} ({snapshot.results_per_s:.1f}/s), {snapshot.alarms} with alarm")
         for name, state in snapshot.sink_states.items():
-            confirmed = snapshot.sinks[name].get("confirmed", 0)
+            confirmed = snapshot.sinks[name]["delivered"]
             link = "" if self._ended else state.partition(": ")[2] + ", "
             grid.add_row("broker", f"{self._broker}  {link}{confirmed} confirmed")
         stages = Table("stage", "p50", "p99", box=None, padding=(0, 2), header_style="dim")

@@ -101,6 +101,11 @@ class ReplaySource:
     def ended(self) -> bool:
         return self._position >= len(self._samples) and not self._options.loop
 
+    @property
+    def started_s(self) -> float:
+        """Monotonic time of the recording's first sample, since `open`."""
+        return self._start_s
+
     def open(self) -> None:
         self._start_s, self._start_utc = self._monotonic(), utc_now()
         self._position = self._delivered = 0

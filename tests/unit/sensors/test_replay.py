@@ -136,6 +136,22 @@ def test_a_loop_begins_again_with_a_gap_and_never_ends(tmp_path: Path) -> None:
     assert not source.ended
 
 
+def test_a_loop_keeps_real_time_over_its_seams(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", a=np.arange(130))  # 130 ms: two whole batches of 50 ms and a shorter one
+    clock = FakeTime()
+    source = source_of(tmp_path, clock, file="x.npz", speed=1.0, loop=True)
+    source.open()
+    readings = []
+    while clock.now_s < 51.0:
+        readings += [reading for reading in [source.read(0.01)] if reading]
+    count = sum(len(reading.samples) for reading in readings)
+    assert count == pytest.approx(1000, abs=60)
+    assert [bool(reading.samples[0, 0] == 0) for reading in readings[1:]] == [reading.gap for reading in readings[1:]]
+    samples = np.cumsum([0, *(len(reading.samples) for reading in readings[:-1])])
+    assert [reading.time_s for reading in readings] == pytest.approx((50.0 + samples / 1000).tolist())
+    assert source.started_s == 50.0
+
+
 def write_bad(folder: Path) -> None:
     np.savez(folder / "two.npz", first=np.zeros(3), second=np.zeros(3))
     np.savez(folder / "cube.npz", a=np.zeros((2, 2, 2)))
