@@ -4,7 +4,7 @@ with read_bundle(Path("app.edgeb"), TrustStore(folder), device) as bundle:
     bundle.extract(Path("slot"))
 """
 
-from firmware_tools.bundle.manifest import FileEntry, Golden, Manifest
+from firmware_tools.bundle.manifest import FileEntry, Golden, Health, Manifest
 from firmware_tools.bundle.reader import Bundle, inspect_bundle, read_bundle
 from firmware_tools.bundle.requires import Device, check_requires
 
@@ -13,6 +13,7 @@ __all__ = [
     "Device",
     "FileEntry",
     "Golden",
+    "Health",
     "Manifest",
     "check_requires",
     "inspect_bundle",

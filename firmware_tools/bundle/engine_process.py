@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from edge_sdk import errors
@@ -16,8 +16,11 @@ _SAID = re.compile(r"^error: (.*?)(?:^try: (.*))?\Z", re.DOTALL | re.MULTILINE)
 COMMAND = (sys.executable, "-m", "edge_sdk.cli.main")
 
 
-def edge_sdk(*arguments: str | Path, folder: Path) -> None:
+def edge_sdk(*arguments: str | Path, folder: Path, environment: Mapping[str, str] | None = None) -> None:
     """Run one command of edge-sdk in `folder`.
+
+    Args:
+        environment: default this process's own.
 
     Raises:
         EdgeError: what the command complained about, with its exit code.
@@ -25,7 +28,9 @@ def edge_sdk(*arguments: str | Path, folder: Path) -> None:
     """
     words = [str(word) for word in arguments]
     try:
-        done = subprocess.run([*COMMAND, *words], cwd=folder, capture_output=True, timeout=DEADLINE_S, check=False)
+        done = subprocess.run(
+            [*COMMAND, *words], cwd=folder, env=environment, capture_output=True, timeout=DEADLINE_S, check=False
+        )
     except subprocess.TimeoutExpired:
         raise DeadlineError(f"edge-sdk {words[0]}: not done after {DEADLINE_S:.0f} s") from None
     if done.returncode != 0:

@@ -73,6 +73,21 @@ class Limits(_Strict, frozen=True):
     """Most resident memory, all of it together."""
 
 
+class Health(_Strict, frozen=True):
+    """When a device keeps this version; otherwise it goes back to the one before. From `[health]` of the pipeline."""
+
+    gate_s: Annotated[int, Meta(ge=1, le=3600)]
+    """How long it has to become healthy."""
+    hold_s: Annotated[int, Meta(ge=0, le=3600)]
+    """How long it must stay so; not above `gate_s`."""
+    latency_p99_ms: Annotated[int, Meta(ge=0, le=3_600_000)]
+    """Most from data to result, 99th percentile; 0 = not judged."""
+    sources: Annotated[tuple[Name, ...], Meta(max_length=4096)]
+    """Sources that must deliver, ascending."""
+    offline: bool
+    """Whether results may wait for a broker that is not there."""
+
+
 class GoldenInput(_Strict, frozen=True):
     """An input that `golden.seeded_input` makes again from the seed; its hash tells a wrong one."""
 
@@ -107,6 +122,7 @@ class Manifest(_Strict, frozen=True):
     """The version of edge-sdk that built it."""
     requires: Requires
     limits: Limits
+    health: Health
     environment: Annotated[tuple[Text, ...], Meta(max_length=256)]
     """Names of the variables the pipeline takes from the device (passwords, ports)."""
     files: Annotated[tuple[FileEntry, ...], Meta(min_length=1, max_length=MAX_FILES)]
@@ -122,8 +138,9 @@ def encode_manifest(manifest: Manifest) -> bytes:
     Raises:
         ConfigError: its parts do not fit.
     """
-    check_manifest(manifest)
-    return canonical.encode(manifest)
+    document = canonical.encode(manifest)
+    decode_manifest(document)  # what no device could read is not signed either: a counter of 0, a name that is too long
+    return document
 
 
 def decode_manifest(document: bytes) -> Manifest:
@@ -155,6 +172,11 @@ def check_manifest(manifest: Manifest) -> None:
         raise ConfigError(
             f"bundle manifest: rollback_floor {manifest.rollback_floor} is above its own counter {manifest.counter}"
         )
+    health = manifest.health
+    if health.hold_s > health.gate_s:
+        raise ConfigError(f"bundle manifest: health.hold_s {health.hold_s} is above health.gate_s {health.gate_s}")
+    if list(health.sources) != sorted(set(health.sources)):
+        raise ConfigError("bundle manifest: health.sources are not in ascending order, each once")
     for golden in manifest.golden:
         for path, role in ((golden.model, "model"), *((path, "golden") for path in golden.outputs)):
             if paths.get(path) != role:

@@ -14,6 +14,8 @@ The file stays open between the steps: what was checked is what is copied.
 from __future__ import annotations
 
 import hashlib
+import io
+import itertools
 import os
 import shutil
 import stat
@@ -21,7 +23,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from edge_sdk.errors import AccessDeniedError, ConfigError, TargetNotFoundError, TransferError, VerificationError
 from firmware_tools.bundle.manifest import FileEntry, Manifest, decode_manifest
@@ -78,6 +80,12 @@ class Bundle:
         self._file.seek(self.sealed.payload_at)
         while data := self._file.read(most_bytes):
             yield data
+
+    def open_file(self, entry: FileEntry) -> BinaryIO:
+        """Return one file of the payload to read and seek in, as it stands; its hash is the reader's affair."""
+        before = itertools.takewhile(lambda one: one.path != entry.path, self.manifest.files)
+        start = self.sealed.payload_at + sum(one.size for one in before)
+        return io.BufferedReader(_Window(self._file.fileno(), start, entry.size), CHUNK_BYTES)
 
     def extract(self, destination: Path, progress: Progress | None = None) -> None:
         """Make the folder `destination` with all files; it appears whole or not at all.
@@ -154,6 +162,34 @@ class Bundle:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class _Window(io.RawIOBase):
+    """A part of an open file with a place of its own, so that several can be read side by side."""
+
+    def __init__(self, handle: int, start: int, size: int) -> None:
+        super().__init__()
+        self._handle, self._start, self._size, self._at = handle, start, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
+        self._at = max(0, base + offset)
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        data = os.pread(self._handle, max(0, min(len(buffer), self._size - self._at)), self._start + self._at)
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
 
 
 def read_bundle(path: Path, trust: Trust, device: Device | None, *, allow_downgrade: bool = False) -> Bundle:

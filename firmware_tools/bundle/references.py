@@ -9,17 +9,19 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from edge_sdk.config import Where, read_toml
+from edge_sdk.config.as_written import VARIABLE, AsWritten, variables_in
+from edge_sdk.config.health_rules import HealthRules
 from edge_sdk.config.pipeline import read_pipeline
-from edge_sdk.errors import ConfigError, SafetyError, TargetNotFoundError
+from edge_sdk.errors import ConfigError, EdgeError, SafetyError, TargetNotFoundError
 from firmware_tools.bundle.manifest import Role
 
-_VARIABLE = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}")
 _SECRET_KEYS = ("password", "token", "secret")
 #: (table of the pipeline, kind) -> key -> (role, folder in the bundle).
 _FILES: dict[tuple[str, str], dict[str, tuple[Role, str]]] = {
@@ -31,32 +33,22 @@ _FILES: dict[tuple[str, str], dict[str, tuple[Role, str]]] = {
 _DEVICE_KEYS = ("ca", "cert", "key")
 
 
-class _AsWritten(dict[str, str]):
-    """An environment in which `${env:NAME}` stays what it is, and the names asked for are remembered."""
-
-    def __init__(self, known: Mapping[str, str]) -> None:
-        super().__init__(known)
-        self.asked: set[str] = set()
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str)
-
-    def __getitem__(self, name: str) -> str:
-        self.asked.add(name)
-        return self.get(name, f"${{env:{name}}}")
-
-
 @dataclass
 class References:
     """A pipeline, ready to be packed.
 
     Attributes:
+        name: of the pipeline; "" where only the device knows it.
+        sources: the ids of its sources.
+        health: when a new version of it is good.
         table: the pipeline with names of files replaced.
         files: place in the bundle -> (role, where the file is now); models still have their own format.
         ports: source -> serial port as written.
     """
 
     name: str
+    sources: tuple[str, ...]
+    health: HealthRules
     table: dict[str, Any]
     files: dict[str, tuple[Role, Path]] = field(default_factory=dict)
     ports: dict[str, str] = field(default_factory=dict)
@@ -64,7 +56,7 @@ class References:
     @property
     def environment(self) -> tuple[str, ...]:
         """Variables the device has to set."""
-        return tuple(sorted(set(_VARIABLE.findall("\n".join(_texts(self.table))))))
+        return tuple(sorted(variables_in(self.table)))
 
 
 def read_references(path: Path, environment: Mapping[str, str] | None = None) -> References:
@@ -75,9 +67,10 @@ def read_references(path: Path, environment: Mapping[str, str] | None = None) ->
         TargetNotFoundError: a file is not there.
         SafetyError: a secret would go into the bundle.
     """
-    name = read_pipeline(path, _AsWritten({})).name
-    found = References(name, read_toml(path, _AsWritten({})))
-    filled = read_toml(path, _AsWritten(os.environ if environment is None else environment))
+    file, table = read_pipeline(path, AsWritten()), read_toml(path, AsWritten())
+    name = "" if variables_in(table["name"]) else file.name
+    found = References(name, tuple(part.id for part in file.sources), file.health, table)
+    filled = read_toml(path, AsWritten(os.environ if environment is None else environment))
     for (group, kind, row), (_, _, now) in zip(_parts(found.table), _parts(filled), strict=True):
         where = Where(path, group[0]).at(group[1])
         _refuse_secrets(row, where)
@@ -86,6 +79,18 @@ def read_references(path: Path, environment: Mapping[str, str] | None = None) ->
                 row[key] = _add(found, role, folder, now[key], where.at(key))
         if group[0] == "sources" and kind == "serial" and isinstance(row.get("port"), str):
             found.ports[str(group[1])] = row["port"]
+    return found
+
+
+def named_files(path: Path) -> list[Path]:
+    """Return the pipeline and the files it names, as far as it can be read; they need not be there."""
+    found = [path]
+    # Who packs it says what is wrong with it.
+    with suppress(EdgeError, LookupError, TypeError, AttributeError):
+        for group, kind, row in _parts(read_toml(path, AsWritten(os.environ))):
+            where = Where(path, group[0]).at(group[1])
+            names = {key: row.get(key) for key in _FILES.get((group[0], kind), {})}
+            found += [where.at(key).resolve(name) for key, name in names.items() if isinstance(name, str)]
     return found
 
 
@@ -104,7 +109,7 @@ def _refuse_secrets(row: Mapping[str, Any], where: Where) -> None:
         place = where.at(key)
         if key.endswith("_file") and key.removesuffix("_file") in _SECRET_KEYS:
             raise SafetyError(f"{place}: a secret does not go into a bundle", hint=hint)
-        if key in _SECRET_KEYS and not _VARIABLE.fullmatch(str(value)):
+        if key in _SECRET_KEYS and not VARIABLE.fullmatch(str(value)):
             raise SafetyError(f"{place}: a secret does not go into a bundle", hint=hint)
         if key == "url" and "@" in str(value).partition("://")[2] and urlsplit(str(value)).password is not None:
             raise SafetyError(f"{place}: a secret does not go into a bundle", hint=hint)
@@ -117,7 +122,7 @@ def _add(found: References, role: Role, folder: str, text: object, where: Where)
     """Note one file and return its place in the bundle."""
     if not isinstance(text, str):
         raise where.error("expected the name of a file")
-    if missing := _VARIABLE.search(text):
+    if missing := VARIABLE.search(text):
         raise where.error(f"the environment variable {missing[1]} is not set", hint=f"export {missing[1]}=...")
     source = where.resolve(text)
     if not source.is_file():
@@ -146,15 +151,3 @@ def _free_place(folder: str, source: Path, taken: Callable[[str], bool]) -> str:
 def _beginning(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(1 << 20)
-
-
-def _texts(value: Any) -> Iterator[str]:
-    match value:
-        case str():
-            yield str(value)
-        case Mapping():
-            for one in value.values():
-                yield from _texts(one)
-        case list():
-            for one in value:
-                yield from _texts(one)

@@ -1,12 +1,15 @@
 """The systemd unit and the udev rules of an application: text from the pipeline, the same for the same pipeline.
 
-The unit runs what lies in /opt/edge-sdk/NAME/current under a user that exists only while it runs. `edge-sdk run` does
-not speak sd_notify, so there is no WatchdogSec: systemd would kill a healthy process. MemoryDenyWriteExecute is absent
-too: the sandbox maps compiled code. See systemd.exec(5), systemd.service(5), udev(7).
+The unit runs what /opt/edge-sdk/apps/NAME/current leads to, under a user that exists only while it runs. Before each
+start, and as root (`+`), the device's side chooses what `current` is: that is where an attempt of a new version is
+counted. `edge-sdk run` says READY=1 when its sources are open, which may take as long as compiling the models does, and
+WATCHDOG=1 between its steps from then on. MemoryDenyWriteExecute is absent: the sandbox maps compiled code. See
+systemd.exec(5), systemd.service(5), udev(7).
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 
@@ -16,25 +19,29 @@ UNIT = """\
 Description=edge-sdk pipeline {name}
 Wants=network-online.target
 After=network-online.target time-sync.target
-StartLimitIntervalSec=300
-StartLimitBurst=5
+StartLimitIntervalSec=0
 
 [Service]
-Type=exec
-ExecStart=/usr/bin/env python3 -m edge_sdk.cli.main run pipeline.toml
-WorkingDirectory=/opt/edge-sdk/{name}/current
-Environment=PYTHONPATH=/opt/edge-sdk/{name}/current/site
+Type=notify
+NotifyAccess=main
+ExecStartPre=+/opt/edge-sdk/launch device choose {name}
+ExecStart=/opt/edge-sdk/launch app {name}
 Environment=PYTHONUNBUFFERED=1
 Environment=EDGE_SDK_CACHE=/var/cache/edge-sdk-{name}
+Environment=EDGE_SDK_HEALTH=/run/edge-sdk/{name}/health.json
 EnvironmentFile=-/etc/edge-sdk/{name}.env
 Restart=on-failure
-RestartSec=2
+RestartSec=3
+TimeoutStartSec=180
 TimeoutStopSec=15
+WatchdogSec={watchdog_s}
 MemoryMax={memory_mib}M
 TasksMax=256
 
 DynamicUser=yes
 SupplementaryGroups={groups}
+RuntimeDirectory=edge-sdk/{name}
+RuntimeDirectoryPreserve=restart
 StateDirectory=edge-sdk-{name}
 CacheDirectory=edge-sdk-{name}
 CacheDirectoryMode=0700
@@ -61,6 +68,8 @@ SystemCallArchitectures=native
 [Install]
 WantedBy=multi-user.target
 """
+#: The longest silence of a healthy pipeline, unless one of its models may take longer.
+WATCHDOG_S = 30
 _SERIAL_DEVICES = """\
 DevicePolicy=closed
 DeviceAllow=char-ttyUSB rw
@@ -72,15 +81,18 @@ _USB = re.compile(r"usb:([0-9A-Fa-f]{4}):([0-9A-Fa-f]{4})(?::(.+))?", re.DOTALL)
 _BY_ID = "/dev/serial/by-id/"
 
 
-def service_unit(name: str, memory_mib: int, *, serial: bool) -> str:
+def service_unit(name: str, memory_mib: int, *, serial: bool, deadline_s: float = 0.0) -> str:
     """Return the unit of an application.
 
     Args:
         memory_mib: most resident memory.
         serial: whether it opens serial ports.
+        deadline_s: the longest that one inference may take; nothing is heard of the pipeline meanwhile.
     """
+    watchdog_s = max(WATCHDOG_S, math.ceil(2 * deadline_s))
     devices = _SERIAL_DEVICES if serial else "PrivateDevices=yes"
-    return UNIT.format(name=name, memory_mib=memory_mib, groups="dialout" if serial else "", devices=devices)
+    groups = "dialout" if serial else ""
+    return UNIT.format(name=name, memory_mib=memory_mib, groups=groups, devices=devices, watchdog_s=watchdog_s)
 
 
 def udev_rules(ports: Mapping[str, str]) -> str:

@@ -47,10 +47,12 @@ def collect_wheels(folder: Path, arch: str) -> tuple[list[Content], str]:
         SafetyError: a wheel does not run on the board, or two wheels run on no common machine.
     """
     if not folder.is_dir():
-        raise TargetNotFoundError(f"{folder}: no such folder of wheels", hint=f"pip download -d {folder} edge-sdk")
+        raise TargetNotFoundError(
+            f"{folder}: no such folder of wheels", hint=f"edge-sdk bundle wheels {folder} --board B"
+        )
     names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
     if not names:
-        raise TargetNotFoundError(f"{folder}: holds no wheels", hint=f"pip download -d {folder} edge-sdk")
+        raise TargetNotFoundError(f"{folder}: holds no wheels", hint=f"edge-sdk bundle wheels {folder} --board B")
     left = frozenset(ARCHES if arch == "any" else (arch,))
     projects: dict[str, str] = {}
     for name in names:

@@ -1,7 +1,7 @@
-"""`edge-sdk bundle`: pack a pipeline, sign the result, look into one, keep the keys.
+"""`edge-sdk bundle`: pack a pipeline, sign the result, look into one, keep the keys, fetch a board's wheels.
 
-One verb with forms: the first word says which (`show`, `sign`, `keys`); any other word is a pipeline to pack. So the
-verb's own parser takes all words as they are, and the parser of the form reads them.
+One verb with forms: the first word says which (`show`, `sign`, `keys`, `wheels`); any other word is a pipeline to pack.
+So the verb's own parser takes all words as they are, and the parser of the form reads them.
 """
 
 from __future__ import annotations
@@ -11,24 +11,29 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
-from edge_sdk.errors import UsageError
+from edge_sdk.config.project import ProjectFile, find_project
+from edge_sdk.errors import TargetNotFoundError, UsageError
 from edge_sdk.units import printable, si_bytes
 from firmware_tools.bundle import Bundle, Manifest, inspect_bundle, read_bundle
 from firmware_tools.bundle.build import Order, build_bundle
 from firmware_tools.bundle.reader import Progress
 from firmware_tools.bundle.sign_again import add_signatures
-from firmware_tools.cli import keys
+from firmware_tools.cli import keys, wheels
 from firmware_tools.sign import PrivateKey, TrustStore, load_private
+from firmware_tools.sign.own import own_key, own_key_file
+from firmware_tools.sign.store import MAX_COUNTER
 
 _EXAMPLE = """forms:
-  edge-sdk bundle PIPELINE.toml -o APP.edgeb   pack, and sign with each --key
+  edge-sdk bundle PIPELINE.toml -o APP.edgeb   pack and sign
   edge-sdk bundle show APP.edgeb               what is in it; --trust DIR checks who signed
   edge-sdk bundle sign APP.edgeb               add a signature
   edge-sdk bundle keys generate|trust|revoke|list
+  edge-sdk bundle wheels DIR --board B         Python wheels for the board
 Each has its own --help: edge-sdk bundle sign --help, edge-sdk bundle PIPELINE.toml --help.
 
 examples:
@@ -42,8 +47,10 @@ BAR_BYTES = 16 << 20
 def configure(parser: argparse.ArgumentParser) -> None:
     """Take every word as it is; `run` reads them."""
     parser.epilog = _EXAMPLE
-    parser.usage = "edge-sdk bundle PIPELINE.toml -o APP.edgeb [OPTIONS]\n       edge-sdk bundle show|sign|keys ..."
-    parser.add_argument("words", nargs=argparse.REMAINDER, metavar="PIPELINE|show|sign|keys", help="see below")
+    parser.usage = (
+        "edge-sdk bundle PIPELINE.toml -o APP.edgeb [OPTIONS]\n       edge-sdk bundle show|sign|keys|wheels ..."
+    )
+    parser.add_argument("words", nargs=argparse.REMAINDER, metavar="PIPELINE|show|sign|keys|wheels", help="see below")
     parser.set_defaults(parser=parser)
     parser.prefix_chars = ""  # so no word is an option here, and the order of words is the form's own affair
 
@@ -56,8 +63,15 @@ def run(args: argparse.Namespace) -> int:
         print(verb.format_help())
         return 0
     if not words:
-        raise UsageError("edge-sdk bundle: expected a pipeline, or show, sign or keys", hint="edge-sdk bundle --help")
-    forms = {"keys": (keys.configure, keys.run), "show": (_configure_show, _show), "sign": (_configure_sign, _sign)}
+        raise UsageError(
+            "edge-sdk bundle: expected a pipeline, or show, sign, keys or wheels", hint="edge-sdk bundle --help"
+        )
+    forms = {
+        "keys": (keys.configure, keys.run),
+        "show": (_configure_show, _show),
+        "sign": (_configure_sign, _sign),
+        "wheels": (wheels.configure, wheels.run),
+    }
     form = words[0] if words[0] in forms else ""
     declare, act = forms.get(form, (_configure_build, _build))
     parser = type(verb)(
@@ -72,9 +86,10 @@ def run(args: argparse.Namespace) -> int:
         return leave.code if isinstance(leave.code, int) else 0
 
 
-def add_key_options(parser: argparse.ArgumentParser) -> None:
+def add_key_options(parser: argparse.ArgumentParser, default: str = "") -> None:
     """Declare the private keys to sign with."""
-    parser.add_argument("--key", metavar="KEY.pem", type=Path, action="append", default=[], help="sign with this key")
+    text = "sign with this key" + (f"; {default}" if default else "")
+    parser.add_argument("--key", metavar="KEY.pem", type=Path, action="append", default=[], help=text)
     keys.add_passphrase(parser)
 
 
@@ -84,21 +99,46 @@ def signing_keys(args: argparse.Namespace) -> list[PrivateKey]:
     return [load_private(path, passphrase) for path in args.key]
 
 
+def keys_for(args: argparse.Namespace, project: ProjectFile | None) -> list[PrivateKey]:
+    """Return the keys to sign what is built: those of the options, else the project's, else the user's own."""
+    if args.key:
+        return signing_keys(args)
+    if project is not None and (path := project.path(project.project.key)) is not None:
+        return [load_private(path, keys.passphrase(args))]
+    key, made = own_key()
+    if made:
+        print(f"made a key of your own, {own_key_file()}; devices you set up with it will believe it", file=sys.stderr)
+    return [key]
+
+
 def _configure_build(parser: argparse.ArgumentParser) -> None:
     parser.description = "Pack a pipeline, its models and what the board needs into one file."
     parser.epilog = "example:\n  edge-sdk bundle pipeline.toml -o app.edgeb --key me.pem --version 1.0.0"
     parser.add_argument("pipeline", metavar="PIPELINE.toml", type=Path)
     parser.add_argument("-o", "--output", metavar="APP.edgeb", type=Path, required=True)
-    add_key_options(parser)
+    add_key_options(parser, "default: the project's, or your own")
+    parser.add_argument("--unsigned", action="store_true", help="sign later; no device takes it like that")
     parser.add_argument("--name", default="", help="of the application; default the pipeline's")
     parser.add_argument("--version", default="0.0.1", metavar="X.Y.Z", help="of the application; default 0.0.1")
-    parser.add_argument("--counter", type=int, metavar="N", help="rises with each release; default X*1000000+Y*1000+Z")
     parser.add_argument(
-        "--rollback-floor", type=int, default=0, metavar="N", help="once accepted, nothing below this counter ever is"
+        "--counter", type=_counter, metavar="N", help="rises with each release; default X*1000000+Y*1000+Z"
+    )
+    parser.add_argument(
+        "--rollback-floor",
+        type=partial(_counter, least=0),
+        default=0,
+        metavar="N",
+        help="once accepted, nothing below this counter ever is",
     )
     parser.add_argument("--board", default="", help="board or family it is for; default any")
     parser.add_argument("--wheelhouse", metavar="DIR", type=Path, help="Python wheels for the board")
     parser.add_argument("--json", action="store_true", help="the manifest on stdout")
+
+
+def _counter(text: str, least: int = 1) -> int:
+    if not text.isdecimal() or not least <= int(text[:20]) <= MAX_COUNTER:
+        raise argparse.ArgumentTypeError(f"expected {least} to {MAX_COUNTER}, got {text[:40]!r}")
+    return int(text)
 
 
 def _build(args: argparse.Namespace) -> int:
@@ -114,11 +154,16 @@ def _build(args: argparse.Namespace) -> int:
     )
     if args.pipeline.suffix != ".toml":
         raise UsageError(
-            f"{args.pipeline}: expected a pipeline (.toml), or show, sign or keys", hint="edge-sdk bundle --help"
+            f"{args.pipeline}: expected a pipeline (.toml), or show, sign, keys or wheels",
+            hint="edge-sdk bundle --help",
         )
+    if args.unsigned and args.key:
+        raise UsageError("--unsigned and --key: expected one of them", hint="edge-sdk bundle PIPELINE.toml --help")
     if args.output.suffix == ".toml":
         raise UsageError(f"{args.output}: a bundle is not written over a pipeline", hint="-o app.edgeb")
-    signers = signing_keys(args)
+    if not args.pipeline.is_file():  # before a key is made for nothing
+        raise TargetNotFoundError(f"{args.pipeline}: no such file")
+    signers = [] if args.unsigned else keys_for(args, find_project(args.pipeline.absolute().parent))
     with progress_bar("writing") as progress:
         manifest = build_bundle(order, signers, progress)
     size = si_bytes(args.output.stat().st_size)

@@ -55,7 +55,7 @@ def _change_options(parser: argparse.ArgumentParser) -> None:
     add_passphrase(parser)
 
 
-def add_passphrase(parser: argparse.ArgumentParser) -> None:
+def add_passphrase(parser: argparse._ActionsContainer) -> None:
     """Declare the option that unlocks private keys."""
     parser.add_argument("--passphrase", metavar="'${env:NAME}'", help="of the private key; only from the environment")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -63,7 +64,10 @@ def read(path: Path, most_bytes: int) -> bytes:
         AccessDeniedError, TransferError: it cannot be read, or is larger than `most_bytes`.
     """
     try:
-        with path.open("rb") as file:
+        # Non-blocking: a named pipe would wait for a writer for ever.
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise TargetNotFoundError(f"{path}: is no regular file")
             data = file.read(most_bytes + 1)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         raise TargetNotFoundError(f"{path}: no such file") from None

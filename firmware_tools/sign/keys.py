@@ -28,7 +28,7 @@ def _crypto() -> tuple[Any, Any]:
         from cryptography.hazmat.primitives.asymmetric import ed25519
     except ImportError as missing:
         raise MissingExtraError(
-            "signatures need the package 'cryptography', which is not installed", hint='pip install "edge-sdk[flash]"'
+            "signatures need the package 'cryptography', which is not installed", hint="pip install cryptography"
         ) from missing
     return ed25519, serialization
 

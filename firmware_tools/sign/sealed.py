@@ -35,6 +35,7 @@ MAX_PAYLOAD_BYTES = 8 << 30
 _HEADER = struct.Struct("<8sHHIQ")
 _SIGNATURE = struct.Struct(f"<{ID_DIGITS // 2}s{SIGNATURE_BYTES}s")
 HEADER_BYTES = _HEADER.size
+MAX_HEAD_BYTES = HEADER_BYTES + MAX_SIGNATURES * _SIGNATURE.size + MAX_DOCUMENT_BYTES
 
 
 @dataclass(frozen=True)
@@ -100,11 +101,12 @@ def _assemble(kind: Kind, signatures: Sequence[tuple[str, bytes]], document: byt
     return b"".join([head, *rows, document])
 
 
-def read_sealed(file: BinaryIO, kind: Kind, name: str = "") -> Sealed:
+def read_sealed(file: BinaryIO, kind: Kind, name: str = "", *, head_only: bool = False) -> Sealed:
     """Read up to the payload; the file must have exactly the length its header says.
 
     Args:
         name: of the file, for complaints.
+        head_only: the file is one that ends where its payload would begin (see `Sealed.head`).
 
     Raises:
         ConfigError: not such a file, cut short, too long, or over a limit.
@@ -119,15 +121,16 @@ def read_sealed(file: BinaryIO, kind: Kind, name: str = "") -> Sealed:
         raise ConfigError(f"{name}: cut short: the header has {HEADER_BYTES} bytes, the file {size}")
     _, version, count, document_bytes, payload_bytes = _HEADER.unpack(header)
     if version != VERSION:
-        raise ConfigError(f"{name}: is of format {version}, expected {VERSION}", hint="pip install -U edge-sdk")
+        raise ConfigError(
+            f"{name}: is of format {version}, expected {VERSION}", hint="install a newer edge-sdk on this machine"
+        )
     limits = ((count, MAX_SIGNATURES), (document_bytes, MAX_DOCUMENT_BYTES), (payload_bytes, MAX_PAYLOAD_BYTES))
     if any(value > most for value, most in limits):
         raise ConfigError(f"{name}: malformed: the header asks for more than a {kind.word} may have")
     payload_at = HEADER_BYTES + count * _SIGNATURE.size + document_bytes
-    if payload_at + payload_bytes != size:
-        raise ConfigError(
-            f"{name}: cut short or damaged: the header says {payload_at + payload_bytes:,} bytes, the file has {size:,}"
-        )
+    expected = payload_at if head_only else payload_at + payload_bytes
+    if expected != size:
+        raise ConfigError(f"{name}: cut short or damaged: the header says {expected:,} bytes, the file has {size:,}")
     rows = [_SIGNATURE.unpack(file.read(_SIGNATURE.size)) for _ in range(count)]
     ids = [key.hex() for key, _ in rows]
     if ids != sorted(set(ids)):

@@ -180,8 +180,11 @@ class TrustStore:
 
 
 def _make_folder(folder: Path) -> None:
+    if folder.is_dir():
+        return
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        durable.sync_folder(folder.parent)
     except OSError as fault:
         kind = AccessDeniedError if isinstance(fault, PermissionError) else TransferError
         raise kind(f"{folder}: cannot be made: {fault.strerror}") from fault

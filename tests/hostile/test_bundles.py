@@ -170,6 +170,7 @@ def bombs(world: World, rng: random.Random) -> Iterator[tuple[bytes, int]]:
         canonical.encode(plain_manifest() | {"files": [entry(f"f{n}", b"") for n in range(5000)]}),
         canonical.encode(plain_manifest() | {"files": []}),
         canonical.encode(plain_manifest() | {"golden": [{}]}),
+        *(canonical.encode(plain_manifest(counter=11) | {"health": health}) for health in bad_health()),
     ]  # fmt: skip
     payload = b"".join(FILES[path] for path in sorted(FILES))
     for document in documents:
@@ -178,6 +179,20 @@ def bombs(world: World, rng: random.Random) -> Iterator[tuple[bytes, int]]:
         end = rng.randrange(1, len(honest))
         damaged = honest[:end] if rng.random() < 0.5 else honest[:end] + rng.randbytes(3) + honest[end:]
         yield document_bytes([world.good], damaged, payload), MALFORMED
+
+
+def bad_health() -> Iterator[object]:
+    good = plain_manifest()["health"]
+    for key, values in {
+        "gate_s": (0, -1, 3601, 2**64, 1.5, True, None, "9"),
+        "hold_s": (-1, 61, 3601, False),
+        "latency_p99_ms": (-1, 2**32, 0.5),
+        "sources": (["b", "a"], ["a", "a"], ["../a"], [""], ["a"] * 5000, "a", {}),
+        "offline": (0, 1, "yes", None),
+        "never_revert": (True,),
+    }.items():
+        yield from (good | {key: value} for value in values)
+        yield {name: value for name, value in good.items() if name != key} if key in good else None
 
 
 def other_devices(world: World, rng: random.Random) -> Iterator[Case]:

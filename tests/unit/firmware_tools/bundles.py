@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from firmware_tools.bundle.manifest import FileEntry, Limits, Manifest, Requires, SdkRange
+from firmware_tools.bundle.manifest import FileEntry, Health, Limits, Manifest, Requires, SdkRange
 from firmware_tools.bundle.requires import Device
 from firmware_tools.sign import BUNDLE, PrivateKey, TrustStore, canonical, generate, seal
 from firmware_tools.sign.root import EMPTY, with_key
@@ -37,6 +37,7 @@ def manifest_of(files: dict[str, bytes], **changes: Any) -> Manifest:
         created_by="edge-sdk 0.1.0",
         requires=needs,
         limits=Limits(memory_mib=256),
+        health=Health(gate_s=60, hold_s=10, latency_p99_ms=0, sources=("accel",), offline=True),
         environment=(),
         files=entries,
         golden=(),

@@ -11,7 +11,7 @@ import pytest
 import edge_sdk
 from edge_sdk.config.pipeline import read_pipeline
 from edge_sdk.errors import ConfigError, EdgeError, ModelError, TargetNotFoundError
-from firmware_tools.bundle import inspect_bundle
+from firmware_tools.bundle import Health, inspect_bundle
 from firmware_tools.bundle.build import Order, build_bundle, counter_of
 from firmware_tools.bundle.engine_process import complaint
 from firmware_tools.bundle.golden import agrees, digest, seeded_input
@@ -57,6 +57,52 @@ def test_the_pipeline_of_the_bundle_finds_its_model(built: Path) -> None:
     model = next(part for part in file.steps if part.kind == "model")
     assert model.options["model"] == "models/motor.wasm"
     assert (built / "slot/models/motor.wasm").exists()
+
+
+def test_without_a_health_table_every_source_must_deliver(built: Path) -> None:
+    with inspect_bundle(built / "app.edgeb") as bundle:
+        assert bundle.manifest.health == Health(
+            gate_s=60, hold_s=10, latency_p99_ms=0, sources=("accel",), offline=True
+        )
+
+
+def project(folder: Path, text: str) -> Path:
+    (folder / "motor.tflite").write_bytes(DEMO.with_name("motor.tflite").read_bytes())
+    (folder / "pipeline.toml").write_text(text)
+    return folder / "pipeline.toml"
+
+
+def test_the_health_table_becomes_the_manifests_and_stays_in_the_pipeline(tmp_path: Path) -> None:
+    rules = '[health]\ngate_s = 90\nlatency_p99_ms = 40\noptional_sources = ["accel"]\noffline = false\n'
+    pipeline = project(tmp_path, DEMO.read_text() + rules)
+    manifest = build_bundle(Order(pipeline, tmp_path / "app.edgeb"), [])
+    assert manifest.health == Health(gate_s=90, hold_s=10, latency_p99_ms=40, sources=(), offline=False)
+    with inspect_bundle(tmp_path / "app.edgeb") as bundle:
+        bundle.extract(tmp_path / "slot")
+    environment = {"EDGE_PORT": "/dev/ttyS0", "EDGE_MQTT_URL": "mqtt://broker"}
+    assert read_pipeline(tmp_path / "slot/pipeline.toml", environment).health.gate_s == 90
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("size = 4096", "siez = 4096", "steps[0].siez: unknown key; did you mean 'size'?"),
+        ("size = 4096", "size = 4095.5", "steps[0].size: expected an integer"),
+        ("bands = 64", "bands = 63", "steps[3].input: the model takes"),
+        ('score = "fault"', 'score = "falut"', "steps[3].score: unknown score 'falut'"),
+        ("required = true", 'required = true\ntopic = "a/{stop}"', "sinks[0].topic: unknown field {stop}"),
+        ('type = "serial"', 'type = "cereal"', "sources.accel.type: unknown sensor 'cereal'"),
+    ],
+)
+def test_a_wrong_option_is_found_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, complaint: str
+) -> None:
+    monkeypatch.setenv("EDGE_MQTT_URL", "a value of this machine that would be wrong")
+    pipeline = project(tmp_path, DEMO.read_text().replace(old, new))
+    with pytest.raises(ConfigError) as caught:
+        build_bundle(Order(pipeline, tmp_path / "app.edgeb"), [])
+    assert caught.value.message.startswith(f"{pipeline}: {complaint}")
+    assert not (tmp_path / "app.edgeb").exists()
 
 
 @pytest.mark.parametrize("engine", ["host", "sandbox"])

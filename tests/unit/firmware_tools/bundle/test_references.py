@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from edge_sdk.errors import ConfigError, EdgeError, SafetyError, TargetNotFoundError
-from firmware_tools.bundle.references import References, read_references
+from firmware_tools.bundle.references import References, named_files, read_references
 
 PIPELINE = """
 name = "app"
@@ -58,6 +58,23 @@ def read(folder: Path, text: str = PIPELINE) -> References:
     return read_references(project(folder, text), {"MODEL": "a/net.tflite"})
 
 
+def test_the_files_a_pipeline_names_are_found_whether_they_are_there_or_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODEL", "c.tflite")
+    found = named_files(project(tmp_path))
+    folder = tmp_path / "p"
+    assert found[0] == folder / "pipeline.toml"
+    assert {folder / "a/net.tflite", folder / "b/NET.wasm", folder / "labels.txt", folder / "c.tflite"} <= set(found)
+    assert folder / "../data/run 1.npz" in found
+
+
+@pytest.mark.parametrize("text", ["", "no TOML [", "steps = 3\n", '[[steps]]\nid = "a"\n', "[sources]\na = 3\n"])
+def test_of_a_broken_pipeline_at_least_the_pipeline_is_named(tmp_path: Path, text: str) -> None:
+    assert named_files(project(tmp_path, text)) == [tmp_path / "p/pipeline.toml"]
+    assert named_files(tmp_path / "none.toml") == [tmp_path / "none.toml"]
+
+
 def test_files_are_found_and_renamed(tmp_path: Path) -> None:
     found = read(tmp_path)
     assert {place: role for place, (role, _) in found.files.items()} == {
@@ -82,6 +99,20 @@ def test_a_value_of_this_machine_never_goes_in(tmp_path: Path) -> None:
     found = read_references(project(tmp_path), {"MODEL": "a/net.tflite", "PASSWORD": "hunter2", "URL": "mqtt://here"})
     assert "hunter2" not in repr(found.table)
     assert "mqtt://here" not in repr(found.table)
+
+
+def test_health_and_sources_are_those_of_the_pipeline(tmp_path: Path) -> None:
+    found = read(tmp_path, PIPELINE + '[health]\ngate_s = 5\noptional_sources = ["old"]\n')
+    assert found.sources == ("accel", "old")
+    assert (found.health.gate_s, found.health.hold_s, found.health.optional_sources) == (5, 5, ("old",))
+
+
+def test_the_device_may_name_itself_and_the_pipeline(tmp_path: Path) -> None:
+    assert read(tmp_path).name == "app"
+    found = read(tmp_path, 'device = "${env:DEVICE}"' + PIPELINE.replace('"app"', '"${env:LINE}"'))
+    assert found.name == ""
+    assert found.environment == ("DEVICE", "LINE", "PASSWORD", "URL")
+    assert found.table["device"] == "${env:DEVICE}"
 
 
 def test_a_file_named_by_a_variable_that_is_not_set_is_said(tmp_path: Path) -> None:

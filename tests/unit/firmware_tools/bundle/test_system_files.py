@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import subprocess
 from configparser import ConfigParser
+from pathlib import Path
+
+import pytest
 
 from firmware_tools.bundle.system_files import service_unit, udev_rules
+from tests.support import require_tool
 
 
-def unit(*, serial: bool) -> str:
-    return service_unit("press-7", 300, serial=serial)
+def unit(*, serial: bool, deadline_s: float = 0.0) -> str:
+    return service_unit("press-7", 300, serial=serial, deadline_s=deadline_s)
 
 
 def settings(text: str) -> ConfigParser:
@@ -28,11 +33,40 @@ def test_the_service_is_nobody_and_may_little() -> None:
 
 def test_restarts_end() -> None:
     parsed = settings(unit(serial=False))
-    assert (parsed["Service"]["Restart"], parsed["Unit"]["StartLimitBurst"]) == ("on-failure", "5")
+    assert (parsed["Service"]["Restart"], parsed["Unit"]["StartLimitIntervalSec"]) == ("on-failure", "0")
 
 
-def test_no_watchdog_is_promised_that_nobody_feeds() -> None:
-    assert "WatchdogSec" not in unit(serial=True)
+def test_it_starts_what_the_device_chose_and_is_ready_when_it_says_so() -> None:
+    service = settings(unit(serial=True))["Service"]
+    assert service["Type"] == "notify"
+    assert service["ExecStartPre"] == "+/opt/edge-sdk/launch device choose press-7"
+    assert service["ExecStart"] == "/opt/edge-sdk/launch app press-7"
+    assert "WorkingDirectory" not in service
+
+
+def test_the_health_file_lies_in_a_folder_of_the_service_that_outlives_a_restart() -> None:
+    text = unit(serial=False)
+    service = settings(text)["Service"]
+    assert f"Environment=EDGE_SDK_HEALTH=/run/{service['RuntimeDirectory']}/health.json" in text.splitlines()
+    assert service["RuntimeDirectoryPreserve"] == "restart"
+
+
+def test_the_watchdog_bears_the_longest_inference_and_the_start_the_compiler() -> None:
+    service = settings(unit(serial=True))["Service"]
+    assert (service["WatchdogSec"], service["TimeoutStartSec"]) == ("30", "180")
+    assert settings(unit(serial=True, deadline_s=45.2))["Service"]["WatchdogSec"] == "91"
+
+
+@pytest.mark.parametrize("serial", [False, True])
+def test_systemd_has_nothing_against_it(tmp_path: Path, serial: bool) -> None:
+    analyze = require_tool("systemd-analyze", "systemd")
+    launch = tmp_path / "launch"
+    launch.write_text("#!/bin/sh\n")
+    launch.chmod(0o755)
+    file = tmp_path / "edge-sdk-press-7.service"
+    file.write_text(unit(serial=serial).replace("/opt/edge-sdk/launch", str(launch)))
+    done = subprocess.run([analyze, "verify", "--man=no", file], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
 def test_without_serial_ports_there_are_no_devices() -> None:

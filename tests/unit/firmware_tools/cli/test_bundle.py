@@ -77,6 +77,11 @@ def test_a_passphrase_comes_from_the_environment_only(
         (f"{DEMO}", 2),
         (f"{DEMO} -o pipeline.toml", 2),
         (f"{DEMO} -o x.edgeb --nonsense", 2),
+        (f"{DEMO} -o x.edgeb --counter 0", 2),
+        (f"{DEMO} -o x.edgeb --counter {2**53 + 1}", 2),
+        (f"{DEMO} -o x.edgeb --rollback-floor -5", 2),
+        (f"{DEMO} -o x.edgeb --unsigned --key me.pem", 2),
+        (f"{DEMO} -o x.edgeb --unsigned --version 0.0.0", 3),
         ("absent.toml -o x.edgeb", 4),
         ("show absent.edgeb", 4),
         (f"show {DEMO}", 3),
@@ -85,7 +90,7 @@ def test_a_passphrase_comes_from_the_environment_only(
         ("keys list --trust absent", 4),
         ("keys trust me.pub --trust absent --key me.pem", 4),
         ("keys revoke zz --trust absent --key me.pem", 4),
-        (f"{DEMO} -o no/such/folder/x.edgeb", 7),
+        (f"{DEMO} -o no/such/folder/x.edgeb --unsigned", 7),
     ],
 )
 def test_each_mistake_has_its_code_and_one_error_line(

@@ -206,6 +206,21 @@ def test_whatever_comes_neither_counter_nor_floor_falls(
         newest, floor = known.counter, known.floor
 
 
+def test_the_first_counter_outlasts_a_power_cut_with_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    real = durable.sync_folder
+
+    def noting(folder: Path) -> None:
+        synced.append(folder)
+        real(folder)
+
+    monkeypatch.setattr(durable, "sync_folder", noting)
+    TrustStore(tmp_path / "trust").accept("app", 1, 0, "0" * 64)
+    assert synced == [tmp_path, tmp_path / "trust", tmp_path / "trust/counters"]
+
+
 @pytest.mark.parametrize("text", [b"", b"{", b'{"counter":1}', b'{"counter":-1,"floor":0,"manifest_sha256":"x"}'])
 def test_a_damaged_counter_is_not_guessed(tmp_path: Path, text: bytes) -> None:
     store = TrustStore(tmp_path)
