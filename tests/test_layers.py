@@ -1,10 +1,10 @@
 """The floors of the house, held by `ast`: who may import whom, how long files and functions are, how they are called.
 
     6  cli                                     firmware_tools.cli
-    5  pipeline bench learn sim                firmware_tools.{flash, update}
+    5  pipeline < golden, bench learn sim      firmware_tools.{update < flash}
     4  load (and the package's door) dsp
     3  compiler runtime sensors publish
-    2  abi registry < config < board           firmware_tools.{sign < bundle}
+    2  abi health registry < config < board           firmware_tools.{sign < bundle}
     1  errors < units reading tensor
 
 An import goes to a lower floor or stays inside its own unit; `<` is an order among neighbours, which otherwise do not
@@ -36,6 +36,7 @@ EDGE_SDK = {
     "tensor": (1, 1),
     "units": (1, 1),
     "abi": (2, 0),
+    "health": (2, 0),
     "registry": (2, 0),
     "config": (2, 1),
     "board": (2, 2),
@@ -47,6 +48,7 @@ EDGE_SDK = {
     "dsp": (4, 0),
     "load": (4, 0),
     "bench": (5, 0),
+    "golden": (5, 1),
     "learn": (5, 0),
     "pipeline": (5, 0),
     "sim": (5, 0),
@@ -58,7 +60,7 @@ FIRMWARE_TOOLS = {
     "cli": (6, 0),
     "flash": (5, 0),
     "sign": (2, 3),
-    "update": (5, 0),
+    "update": (5, -1),
 }
 #: The same inside compiler/; its other modules (convert and what it coordinates with) stand above all of these.
 COMPILER = {"graph": 1, "ops": 2, "passes": 3, "codegen": 4, "importers": 4}

@@ -32,8 +32,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "bundle": ("firmware_tools.cli.bundle", "pack a pipeline and its models into one signed file"),
     "convert": ("edge_sdk.cli.convert", "make a WebAssembly module of a model"),
     "doctor": ("edge_sdk.cli.doctor", "say what this machine is, what works and what is missing"),
+    "flash": ("firmware_tools.cli.flash", "put a bundle on a board, or the version before back"),
+    "init": ("edge_sdk.cli.init", "make a project from a template"),
     "run": ("edge_sdk.cli.run", "run a pipeline, or a model on one input"),
     "sim": ("edge_sdk.cli.sim", "simulate sensors and machines"),
+    "status": ("firmware_tools.cli.status", "say what runs on a board and how it is"),
+    "test": ("edge_sdk.cli.test", "run the golden tests of a project"),
 }
 
 INTERRUPTED = 130
