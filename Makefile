@@ -6,7 +6,7 @@ DEMO_SECONDS ?= 60
 # What the compiled part is made from: when one of these changes, it is built again.
 NATIVE := CMakeLists.txt pyproject.toml $(shell find kernels sdk/edge_sdk/runtime/_cffi -type f 2>/dev/null)
 
-.PHONY: demo test check format sanitize bench wheels clean
+.PHONY: demo test check format sanitize campaign bench wheels clean
 demo: $(VENV)/demo-ready
 	DEMO_SECONDS=$(DEMO_SECONDS) $(BIN)/python examples/demo/run.py
 
@@ -30,6 +30,12 @@ format: $(VENV)/test-ready
 sanitize: $(VENV)/test-ready
 	@sh tests/install_system.sh
 	$(BIN)/python tests/sanitize/run.py
+
+# Hours: flashing killed at every step and at random moments, every write failed, connections dropped; see
+# tests/campaigns/run.py. CAMPAIGN="--only faults --seed 7" for a part.
+campaign: $(VENV)/test-ready
+	@sh tests/install_system.sh
+	$(BIN)/python -m tests.campaigns.run --out build/campaign.json $(CAMPAIGN)
 
 bench: $(VENV)/demo-ready
 	$(BIN)/python benchmarks/call_overhead.py
