@@ -244,7 +244,8 @@ def _open(path: Path) -> BinaryIO:
         # Non-blocking: a named pipe would wait for a writer for ever.
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError):
-        raise TargetNotFoundError(f"{path}: no such file") from None
+        hint = "edge-sdk bundle PIPELINE.toml -o APP.edgeb"
+        raise TargetNotFoundError(f"{path}: no such file", hint=hint) from None
     except OSError as fault:
         kind = AccessDeniedError if isinstance(fault, PermissionError) else TransferError
         raise kind(f"{path}: cannot be read: {fault.strerror}") from fault

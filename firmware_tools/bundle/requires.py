@@ -8,6 +8,8 @@ from edge_sdk.board import Board, Probe
 from edge_sdk.errors import SafetyError
 from firmware_tools.bundle.manifest import Requires
 
+_BUILD = "edge-sdk bundle PIPELINE.toml -o APP.edgeb --board B, with the edge-sdk of the device"
+
 
 @dataclass(frozen=True)
 class Device:
@@ -40,7 +42,7 @@ def check_requires(requires: Requires, device: Device) -> None:
         SafetyError: says what was expected and what came.
     """
     if requires.arch not in ("any", device.arch):
-        raise SafetyError(f"the bundle is for {requires.arch} machines; this device is {device.arch}")
+        raise SafetyError(f"the bundle is for {requires.arch} machines; this device is {device.arch}", hint=_BUILD)
     known = requires.boards or requires.compatible
     if known and device.board not in requires.boards and not set(requires.compatible) & set(device.compatible):
         wanted = ", ".join(requires.boards) or ", ".join(requires.compatible)
@@ -48,11 +50,13 @@ def check_requires(requires: Requires, device: Device) -> None:
             f"the bundle is for {wanted}; this device is {device.board or 'no board we know'}", hint="edge-sdk doctor"
         )
     if device.ram_mib and device.ram_mib < requires.ram_mib:
-        raise SafetyError(f"the bundle needs {requires.ram_mib} MiB of memory; this device has {device.ram_mib} MiB")
+        text = f"the bundle needs {requires.ram_mib} MiB of memory; this device has {device.ram_mib} MiB"
+        raise SafetyError(text, hint="a smaller model")
     if device.sdk and not version(requires.sdk.least) <= version(device.sdk) < version(requires.sdk.below):
         raise SafetyError(
             f"the bundle needs edge-sdk {requires.sdk.least} or newer, below {requires.sdk.below}; "
-            f"this device has {device.sdk}"
+            f"this device has {device.sdk}",
+            hint=_BUILD,
         )
 
 

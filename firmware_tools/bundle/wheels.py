@@ -58,11 +58,13 @@ def collect_wheels(folder: Path, arch: str) -> tuple[list[Content], str]:
     for name in names:
         fits = left & wheel_arches(name)
         if not fits:
-            raise SafetyError(f"{folder / name}: does not run on {' or '.join(sorted(left))}")
+            hint = f"edge-sdk bundle wheels {folder} --board B"
+            raise SafetyError(f"{folder / name}: does not run on {' or '.join(sorted(left))}", hint=hint)
         left = fits
         project = re.sub(r"[-_.]+", "-", name.split("-")[0]).lower()
         if project in projects:
-            raise ConfigError(f"{folder}: two wheels of {project}: {projects[project]} and {name}")
+            text = f"{folder}: two wheels of {project}: {projects[project]} and {name}"
+            raise ConfigError(text, hint=f"rm {folder / name}, or the other one")
         projects[project] = name
     contents = [Content(f"wheels/{name}", "wheel", folder / name) for name in names]
     return contents, next(iter(left)) if len(left) == 1 else arch

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -58,8 +59,14 @@ def test_a_forbidden_file_is_access_denied(tmp_path: Path, monkeypatch: pytest.M
     def refuse(*arguments: object) -> None:
         raise PermissionError
 
-    monkeypatch.setattr(Path, "open", refuse)  # root, as in containers, may read everything
+    monkeypatch.setattr(os, "open", refuse)  # root, as in containers, may read everything
     with pytest.raises(AccessDeniedError, match="may not be read"):
+        read_toml(tmp_path / "p.toml")
+
+
+def test_a_named_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "p.toml")
+    with pytest.raises(TargetNotFoundError, match="no regular file"):
         read_toml(tmp_path / "p.toml")
 
 

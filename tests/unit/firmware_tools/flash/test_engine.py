@@ -192,6 +192,17 @@ def test_a_folder_waits_for_a_boot(tmp_path: Path) -> None:
     assert not target.started
 
 
+def test_packages_that_come_later_to_a_folder_look_after_it_from_then_on(tmp_path: Path) -> None:
+    target, kinds = FakeTarget(loadable=True), []
+    for version, wheel in (("1.0.0", b""), ("2.0.0", empty_wheel()), ("3.0.0", empty_wheel())):
+        events = Recorder()
+        with FakeDevice(target, "dir") as device, release(tmp_path, version, wheel=wheel) as bundle:
+            install(device, bundle, ROOT, Options(), events)
+        kinds.append("adopt" in events.ended)
+    assert kinds == [True, True, False]
+    assert target.agent in target.sites
+
+
 def test_another_operator_is_waited_for_a_little(tmp_path: Path) -> None:
     target = FakeTarget(busy=2)
     installed(tmp_path, target)
