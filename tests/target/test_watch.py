@@ -135,10 +135,10 @@ class Place:
 
         def alone() -> bool:
             found[:] = application(self.gateway)
-            return len(found) == 1
+            ours = f"/opt/edge-sdk/apps/{NAME}/slots/{current}"
+            return len(found) == 1 and found[0].cwd.endswith(ours)
 
-        until(alone, "one process runs")
-        assert found[0].cwd.endswith(f"/opt/edge-sdk/apps/{NAME}/slots/{current}")
+        until(alone, f"{current}, and nothing else, runs")
         return current, found[0].pid
 
     def installed(self) -> str:
@@ -240,7 +240,7 @@ def test_a_mistake_is_told_and_nothing_is_sent(place: Place) -> None:
     ("old", "new", "words"),
     [
         pytest.param(*CRASH, "the environment variable BROKER is not set", id="crashes"),
-        pytest.param("rate_hz = 8000", "rate_hz = 1", "not healthy within 10 s: ", id="is-silent"),
+        pytest.param("rate_hz = 8000", "rate_hz = 8000\nspeed = 0.001", "not healthy within 10 s: ", id="is-silent"),
     ],
 )
 def test_a_version_that_is_not_healthy_is_given_up_by_the_device_which_says_why(
