@@ -1,27 +1,44 @@
 """LiteRT's reference kernels as the oracle, in a process of its own: no other ML runtime is ever imported beside ours.
 
-    python tests/real/oracle.py MODEL.tflite INPUTS.npz OUTPUTS.npz BUILTIN_REF
+    with Oracle() as oracle:
+        calls = [[x0], [x1]]
+        answers = oracle.run(model_bytes, calls)             # one list of outputs per call, state kept between them
+        inner = oracle.tensors(model_bytes, calls)           # name -> array per call, intermediate results too
 
-INPUTS holds arrays `<i>_<k>`: input k of call i. OUTPUTS gets `<i>_<k>` for every output k.
+One process answers any number of questions, because importing LiteRT takes longer than most models. A model that it
+refuses, or that ends the process, is an OracleError; the next question starts a new process.
+
+    parent -> child    pickled (model, calls, kernels, everything)
+    child -> parent    pickled ("done", answers) or ("refused", its words)
 """
 
 from __future__ import annotations
 
+import os
+import pickle
 import subprocess
 import sys
+import threading
+from collections import Counter
 from pathlib import Path
+from types import TracebackType
+from typing import Any
 
 import numpy as np
 
 SEED = 20261121
+#: The longest that one question may take.
+ANSWER_S = 1200.0
+
+Arrays = list[np.ndarray]
 
 
-def seeded_inputs(specs: list[dict[str, object]], given: list[np.ndarray], count: int) -> list[list[np.ndarray]]:
+def seeded_inputs(specs: list[dict[str, object]], given: Arrays, count: int, seed: int = SEED) -> list[Arrays]:
     """Return `count` calls: the even ones uniform over the dtype, the odd ones shaped like the given input.
 
     "Shaped like": its values shuffled in blocks and shifted a little, so that activations stay in their usual range.
     """
-    rng = np.random.default_rng(SEED)
+    rng = np.random.default_rng(seed)
     calls = []
     for index in range(count):
         call = []
@@ -52,40 +69,138 @@ def _shaped(rng: np.random.Generator, example: np.ndarray) -> np.ndarray:
     return np.clip(noisy, info.min, info.max).astype(example.dtype)
 
 
-def run_oracle(
-    model: Path, calls: list[list[np.ndarray]], folder: Path, kernels: str = "BUILTIN_REF"
-) -> list[list[np.ndarray]]:
-    """Return the oracle's outputs for each call. The child process is the only place LiteRT is imported.
-
-    kernels: name of an `OpResolverType`: BUILTIN_REF is the truth, AUTO is XNNPACK.
-    """
-    inputs, outputs = folder / "inputs.npz", folder / "outputs.npz"
-    np.savez(inputs, **{f"{i}_{k}": x for i, call in enumerate(calls) for k, x in enumerate(call)})
-    command = [sys.executable, __file__, str(model), str(inputs), str(outputs), kernels]
-    subprocess.run(command, check=True, capture_output=True, timeout=1200)
-    with np.load(outputs) as found:
-        per_call = len(found.files) // len(calls)
-        return [[found[f"{i}_{k}"] for k in range(per_call)] for i in range(len(calls))]
+class OracleError(Exception):
+    """The oracle refuses the model, or the model ended it."""
 
 
-def main(model: str, inputs: str, outputs: str, kernels: str) -> None:
+class Oracle:
+    """The process; it starts with the first question."""
+
+    def __init__(self) -> None:
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def run(self, model: bytes, calls: list[Arrays], kernels: str = "BUILTIN_REF") -> list[Arrays]:
+        """Return the outputs of each call.
+
+        kernels: name of an `OpResolverType`: BUILTIN_REF is the truth, AUTO is XNNPACK.
+
+        Raises:
+            OracleError: no answer.
+        """
+        answers: list[Arrays] = self._ask(model, calls, kernels, everything=False)
+        return answers
+
+    def tensors(self, model: bytes, calls: list[Arrays], kernels: str = "BUILTIN_REF") -> list[dict[str, np.ndarray]]:
+        """Return name -> contents after each call, of all tensors whose name is theirs alone and that can be read.
+
+        Raises:
+            OracleError: no answer.
+        """
+        answers: list[dict[str, np.ndarray]] = self._ask(model, calls, kernels, everything=True)
+        return answers
+
+    def close(self) -> None:
+        """End the process."""
+        child, self._child = self._child, None
+        if child is not None:
+            for pipe in (child.stdin, child.stdout):
+                if pipe is not None:
+                    pipe.close()
+            child.kill()
+            child.wait()
+
+    def __enter__(self) -> Oracle:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _ask(self, model: bytes, calls: list[Arrays], kernels: str, *, everything: bool) -> Any:
+        child = self._running()
+        if child.stdin is None or child.stdout is None:
+            raise RuntimeError("the oracle was started without pipes")
+        late = threading.Timer(ANSWER_S, child.kill)
+        late.start()
+        try:
+            pickle.dump((model, calls, kernels, everything), child.stdin)
+            child.stdin.flush()
+            kind, answer = pickle.load(child.stdout)
+        except (EOFError, OSError, pickle.UnpicklingError):
+            self.close()
+            raise OracleError(f"LiteRT ended with code {child.returncode} on this model") from None
+        finally:
+            late.cancel()
+        if kind != "done":
+            raise OracleError(f"LiteRT refuses this model: {answer}")
+        return answer
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._child is None:
+            self._child = subprocess.Popen(
+                [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            )
+        return self._child
+
+
+def run_oracle(model: Path, calls: list[Arrays], folder: Path, kernels: str = "BUILTIN_REF") -> list[Arrays]:
+    """Return the oracle's outputs for each call, and leave its inputs in folder/inputs.npz as `<call>_<input>`."""
+    np.savez(folder / "inputs.npz", **{f"{i}_{k}": x for i, call in enumerate(calls) for k, x in enumerate(call)})
+    with Oracle() as oracle:
+        return oracle.run(model.read_bytes(), calls, kernels)
+
+
+def _answer(model: bytes, calls: list[Arrays], kernels: str, everything: bool) -> list[Any]:
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-    resolver = OpResolverType[kernels]
-    interpreter = Interpreter(model_path=model, num_threads=1, experimental_op_resolver_type=resolver)
+    interpreter = Interpreter(
+        model_content=model,
+        num_threads=1,
+        experimental_op_resolver_type=OpResolverType[kernels],
+        experimental_preserve_all_tensors=everything,
+    )
     interpreter.allocate_tensors()
     in_ids = [detail["index"] for detail in interpreter.get_input_details()]
-    out_ids = [detail["index"] for detail in interpreter.get_output_details()]
+    answers: list[Any] = []
+    for call in calls:
+        for tensor, array in zip(in_ids, call, strict=True):
+            interpreter.set_tensor(tensor, array)
+        interpreter.invoke()
+        if everything:
+            answers.append(_all_tensors(interpreter))
+        else:
+            answers.append([interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details()])
+    return answers
+
+
+def _all_tensors(interpreter: Any) -> dict[str, np.ndarray]:
+    details = interpreter.get_tensor_details()
+    names = Counter(detail["name"] for detail in details)
     found = {}
-    with np.load(inputs) as given:
-        for i in range(len(given.files) // len(in_ids)):
-            for k, tensor in enumerate(in_ids):
-                interpreter.set_tensor(tensor, given[f"{i}_{k}"])
-            interpreter.invoke()
-            for k, tensor in enumerate(out_ids):
-                found[f"{i}_{k}"] = interpreter.get_tensor(tensor)
-    np.savez(outputs, **found)
+    for detail in details:
+        if names[detail["name"]] == 1:
+            try:
+                found[detail["name"]] = interpreter.get_tensor(detail["index"])
+            except ValueError:  # a temporary without contents
+                continue
+    return found
+
+
+def main() -> None:
+    """Answer until the parent hangs up."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # LiteRT prints
+    while True:
+        try:
+            question = pickle.load(sys.stdin.buffer)
+        except EOFError:
+            return
+        try:
+            reply: tuple[str, Any] = "done", _answer(*question)
+        except (ValueError, RuntimeError, KeyError) as error:
+            reply = "refused", str(error)
+        pickle.dump(reply, answers)
+        answers.flush()
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

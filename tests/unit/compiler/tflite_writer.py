@@ -5,6 +5,10 @@ x = model.tensor("x", (1, 4), "int8", scales=[0.5], zero_points=[3])
 y = model.tensor("y", (1, 4), "int8", scales=[0.5], zero_points=[3])
 model.operator("RELU", [x], [y])
 data = model.finish([x], [y])
+
+Options of any operator: `**options(schema.AddOptions, ACTIVATION=("b", 1))`; a value is (struct code, number), an array
+(a vector), a text or a Table. Custom operators: `model.operator("TFLite_Something", ..., custom=flexbuffer({...}))`.
+Further subgraphs: `body = model.subgraph()`, a writer that shares codes and buffers; then `body.end(inputs, outputs)`.
 """
 
 from __future__ import annotations
@@ -19,9 +23,11 @@ import numpy as np
 
 from edge_sdk.compiler.importers.tflite import schema
 
-SIZES = {"b": 1, "B": 1, "?": 1, "i": 4, "I": 4, "f": 4, "Q": 8}
+SIZES = {"b": 1, "B": 1, "?": 1, "h": 2, "H": 2, "i": 4, "I": 4, "f": 4, "q": 8, "Q": 8, "d": 8}
 TYPE_NUMBERS = {name: number for number, name in schema.TENSOR_TYPES.items()}
 ACTIVATION_NUMBERS = {name: number for number, name in schema.ACTIVATIONS.items()}
+#: Field of an operator.
+CUSTOM_OPTIONS = 5
 
 
 @dataclass
@@ -85,14 +91,16 @@ def _write_table(out: bytearray, table: Table, waiting: deque[tuple[int, Any]]) 
 
 
 class TfliteWriter:
-    """Collects tensors and operators of one subgraph."""
+    """Collects tensors and operators of one subgraph; the one made first is the model."""
 
-    def __init__(self) -> None:
+    def __init__(self, parent: TfliteWriter | None = None) -> None:
         self.tensors: list[Table] = []
         self.operators: list[Table] = []
-        self.codes: list[Table] = []
-        self.buffers: list[Table] = [Table()]
-        self._code_of: dict[str, int] = {}
+        self.codes: list[Table] = parent.codes if parent else []
+        self.buffers: list[Table] = parent.buffers if parent else [Table()]
+        self._code_of: dict[tuple[str, int], int] = parent._code_of if parent else {}
+        self._children: list[TfliteWriter] = parent._children if parent else []
+        self._ends: tuple[Sequence[int], Sequence[int]] = ((), ())
 
     def tensor(
         self,
@@ -119,7 +127,9 @@ class TfliteWriter:
             table.fields[schema.Tensor.QUANTIZATION] = Table(
                 {
                     schema.QuantizationParameters.SCALE: np.array(scales, "<f4"),
-                    schema.QuantizationParameters.ZERO_POINT: np.array(zero_points or [0] * len(scales), "<i8"),
+                    schema.QuantizationParameters.ZERO_POINT: np.array(
+                        zero_points if len(zero_points) else [0] * len(scales), "<i8"
+                    ),
                     schema.QuantizationParameters.QUANTIZED_DIMENSION: ("i", axis),
                 }
             )
@@ -131,18 +141,34 @@ class TfliteWriter:
         """Add a constant tensor."""
         return self.tensor(name, data.shape, data.dtype.name, data=data, **quantization)
 
+    def variable(self, name: str, shape: Sequence[int], dtype: str, **quantization: Any) -> int:
+        """Add a tensor that keeps its contents from one call to the next."""
+        fields = {schema.Tensor.IS_VARIABLE: ("?", True)}
+        return self.tensor(name, shape, dtype, fields=fields, **quantization)
+
     def operator(
         self,
         name: str,
         inputs: Sequence[int],
         outputs: Sequence[int],
-        options: dict[int, tuple[str, Any]] | None = None,
+        options: dict[int, Any] | None = None,
         union: int = 0,
+        *,
+        custom: bytes | None = None,
+        version: int = 1,
     ) -> None:
-        """Add an operator; options: field number -> (struct code, number)."""
+        """Add an operator.
+
+        Args:
+            name: the schema's word; with `custom`, the custom operator's own name.
+            options: field number -> value, see `options`.
+            union: which table the options are.
+            custom: the options of a custom operator.
+            version: some kernels behave by it.
+        """
         table = Table(
             {
-                schema.Operator.OPCODE_INDEX: ("I", self._code(name)),
+                schema.Operator.OPCODE_INDEX: ("I", self._code(name, version, custom is not None)),
                 schema.Operator.INPUTS: np.array(inputs, "<i4"),
                 schema.Operator.OUTPUTS: np.array(outputs, "<i4"),
             }
@@ -150,11 +176,36 @@ class TfliteWriter:
         if options is not None:
             table.fields[schema.Operator.OPTIONS_TYPE] = ("B", union)
             table.fields[schema.Operator.OPTIONS] = Table(dict(options))
+        if custom is not None:
+            table.fields[CUSTOM_OPTIONS] = np.frombuffer(custom, np.uint8)
         self.operators.append(table)
 
+    def subgraph(self) -> TfliteWriter:
+        """Return the writer of one more subgraph; the first that is asked for has number 1."""
+        child = TfliteWriter(self)
+        self._children.append(child)
+        return child
+
+    def end(self, inputs: Sequence[int], outputs: Sequence[int]) -> None:
+        """Say what goes in and out of a subgraph that is not the model itself."""
+        self._ends = inputs, outputs
+
     def finish(self, inputs: Sequence[int], outputs: Sequence[int], *, subgraphs: int = 1, version: int = 3) -> bytes:
-        """Return the file."""
-        subgraph = Table(
+        """Return the file; `subgraphs` repeats the first."""
+        self.end(inputs, outputs)
+        model = Table(
+            {
+                schema.Model.VERSION: ("I", version),
+                schema.Model.OPERATOR_CODES: self.codes,
+                schema.Model.SUBGRAPHS: [self._table()] * subgraphs + [child._table() for child in self._children],
+                schema.Model.BUFFERS: self.buffers,
+            }
+        )
+        return write_flatbuffer(model, schema.IDENTIFIER)
+
+    def _table(self) -> Table:
+        inputs, outputs = self._ends
+        return Table(
             {
                 schema.SubGraph.TENSORS: self.tensors,
                 schema.SubGraph.INPUTS: np.array(inputs, "<i4"),
@@ -162,15 +213,6 @@ class TfliteWriter:
                 schema.SubGraph.OPERATORS: self.operators,
             }
         )
-        model = Table(
-            {
-                schema.Model.VERSION: ("I", version),
-                schema.Model.OPERATOR_CODES: self.codes,
-                schema.Model.SUBGRAPHS: [subgraph] * subgraphs,
-                schema.Model.BUFFERS: self.buffers,
-            }
-        )
-        return write_flatbuffer(model, schema.IDENTIFIER)
 
     def _buffer(self, data: np.ndarray | None) -> int:
         if data is None:
@@ -179,20 +221,66 @@ class TfliteWriter:
         self.buffers.append(Table({schema.Buffer.DATA: little.reshape(-1).view(np.uint8)}))
         return len(self.buffers) - 1
 
-    def _code(self, name: str) -> int:
-        if name not in self._code_of:
-            number = schema.BUILTIN_OPERATORS.index(name)
-            self._code_of[name] = len(self.codes)
-            self.codes.append(
-                Table(
-                    {
-                        schema.OperatorCode.DEPRECATED_BUILTIN_CODE: ("b", min(number, 127)),
-                        schema.OperatorCode.BUILTIN_CODE: ("i", number),
-                        2: ("i", 1),
-                    }
-                )
-            )
-        return self._code_of[name]
+    def _code(self, name: str, version: int, custom: bool) -> int:
+        if (name, version) not in self._code_of:
+            number = schema.BUILTIN_OPERATORS.index(schema.CUSTOM if custom else name)
+            self._code_of[name, version] = len(self.codes)
+            fields: dict[int, Any] = {
+                schema.OperatorCode.DEPRECATED_BUILTIN_CODE: ("b", min(number, 127)),
+                schema.OperatorCode.BUILTIN_CODE: ("i", number),
+                2: ("i", version),
+            }
+            if custom:
+                fields[schema.OperatorCode.CUSTOM_CODE] = name
+            self.codes.append(Table(fields))
+        return self._code_of[name, version]
+
+
+def options(table: Any, **fields: Any) -> dict[str, Any]:
+    """Return the keyword arguments of an operator whose options are `table` of the schema.
+
+    Args:
+        table: a class of `schema` with UNION and the numbers of its fields.
+        fields: name of a field in that class -> (struct code, number), array, text or Table.
+    """
+    return {"options": {getattr(table, name): value for name, value in fields.items()}, "union": table.UNION}
+
+
+def flexbuffer(values: dict[str, bool | int | float | str]) -> bytes:
+    """Return a map as custom operators store their options (https://flatbuffers.dev/flexbuffers/).
+
+    Everything is eight bytes wide: strings and keys, then the vector of keys, then the map, then its root.
+    """
+    out = bytearray()
+    places: dict[str, int] = {}
+    for text in sorted({*values, *(value for value in values.values() if isinstance(value, str))}):
+        _align(out, 8)
+        out += struct.pack("<Q", len(text.encode()))
+        places[text] = len(out)
+        out += text.encode() + b"\0"
+    _align(out, 8)
+    names = sorted(values, key=str.encode)
+    out += struct.pack("<Q", len(names))
+    keys = len(out)
+    for name in names:
+        out += struct.pack("<Q", len(out) - places[name])
+    out += struct.pack("<QQQ", len(out) - keys, 8, len(names))
+    start = len(out)
+    types = bytearray()
+    for name in names:
+        value = values[name]
+        if isinstance(value, str):
+            out += struct.pack("<Q", len(out) - places[value])
+        else:
+            out += struct.pack("<d" if isinstance(value, float) else "<q", value)
+        types.append(_FLEX_TYPES[type(value)] << 2 | 3)
+    out += types
+    _align(out, 8)
+    return bytes(out + struct.pack("<Q", len(out) - start) + bytes([9 << 2 | 3, 8]))
+
+
+#: FlexBuffers' own numbers of the types.
+_FLEX_TYPES = {int: 1, float: 3, str: 5, bool: 26}
 
 
 def conv_options(

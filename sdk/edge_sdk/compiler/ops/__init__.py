@@ -1,4 +1,4 @@
-"""The ops a graph may hold: one file each, one row each. A row brings a sample in tests/contract/test_ops.py."""
+"""The ops a graph may hold: one file each, one row each. A row brings cases in tests/conformance/cases/."""
 
 from __future__ import annotations
 

@@ -1,0 +1,64 @@
+"""Sums of products: convolutions and dense layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.conformance.case import Added, Case, Row
+from tests.conformance.cases.pooling import window_outputs
+from tests.unit.compiler import tflite_writer as tflite
+
+
+def _convolution(case: Case, *, depthwise: bool) -> Added:
+    kernel = case.size(1, 4), case.size(1, 4)
+    dilation = case.choice(((1, 1), (1, 1), (2, 1)))
+    stride = (1, 1) if dilation != (1, 1) else (case.size(1, 3), case.size(1, 2))
+    extent = [(size - 1) * step + 1 for size, step in zip(kernel, dilation, strict=True)]
+    image = case.size(extent[0], 11), case.size(extent[1], 9)
+    padding = case.size(0, 1)
+    depth = case.choice((1, 3, 8, 16, 19))
+    channels = depth * case.size(1, 3) if depthwise else case.choice((1, 7, 16, 33))
+    x = case.input("x", (case.size(1, 2), *image, depth), **case.steps())
+    sizes = [window_outputs(*of) for of in zip(image, extent, stride, (padding, padding), strict=True)]
+    y = case.tensor("y", (case.shape(x)[0], *sizes, channels), **case.steps(scale=_output_scale(case)))
+    options: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation}
+    options["activation"] = case.activation()
+    if depthwise:
+        weights = case.weights((1, *kernel, channels), channels, axis=3)
+        arguments = tflite.depthwise_options(**options, multiplier=channels // depth)
+        return case.operator("DEPTHWISE_CONV_2D", [x, weights, case.bias(x, weights, channels)], [y], **arguments)
+    weights = case.weights((channels, *kernel, depth), channels, axis=0)
+    return case.operator(
+        "CONV_2D", [x, weights, case.bias(x, weights, channels)], [y], **tflite.conv_options(**options)
+    )
+
+
+def _output_scale(case: Case) -> float | None:
+    scale: float | None = case.choice((None, 0.5, 1.0))
+    return scale / 256 if scale and case.dtype == "int16" else scale
+
+
+def _conv2d(case: Case) -> Added:
+    return _convolution(case, depthwise=False)
+
+
+def _depthwise_conv2d(case: Case) -> Added:
+    return _convolution(case, depthwise=True)
+
+
+def _fully_connected(case: Case) -> Added:
+    rows, k, n = case.size(1, 4), case.choice((1, 16, 100, 257)), case.choice((1, 10, 65))
+    shape = (rows, k) if case.size(0, 1) else (rows, 1, k)
+    x = case.input("x", shape, **case.steps())
+    y = case.tensor("y", (rows, n), **case.steps(scale=_output_scale(case)))
+    weights = case.weights((n, k), n, axis=0)
+    bias = case.bias(x, weights, n) if case.size(0, 2) else -1
+    options = tflite.fully_connected_options(case.activation())
+    return case.operator("FULLY_CONNECTED", [x, weights, bias], [y], **options)
+
+
+CASES = {
+    "conv2d": Row(_conv2d, is_sum=True),
+    "depthwise_conv2d": Row(_depthwise_conv2d, is_sum=True),
+    "fully_connected": Row(_fully_connected, is_sum=True),
+}
