@@ -72,89 +72,10 @@ typedef enum edge_kernel_id {
 #define EDGE_STATUS(kernel, field, reason) \
   ((edge_status)(((uint32_t)(kernel) << 16) | ((uint32_t)(field) << 8) | (uint32_t)(reason)))
 
-/* For each family: struct edge_<family>_desc and the field numbers EDGE_FIELD_<family>_<field>. */
-#define EDGE_FIELD(family, type, name, text) type##_t name;
-typedef struct edge_conv2d_desc {
-#include "../conv2d/conv2d.def"
-} edge_conv2d_desc;
-typedef struct edge_depthwise_conv2d_desc {
-#include "../depthwise_conv2d/depthwise_conv2d.def"
-} edge_depthwise_conv2d_desc;
-typedef struct edge_fully_connected_desc {
-#include "../fully_connected/fully_connected.def"
-} edge_fully_connected_desc;
-typedef struct edge_pool_desc {
-#include "../pool/pool.def"
-} edge_pool_desc;
-typedef struct edge_mean_desc {
-#include "../mean/mean.def"
-} edge_mean_desc;
-typedef struct edge_add_desc {
-#include "../add/add.def"
-} edge_add_desc;
-typedef struct edge_softmax_desc {
-#include "../softmax/softmax.def"
-} edge_softmax_desc;
-typedef struct edge_elementwise_desc {
-#include "../elementwise/elementwise.def"
-} edge_elementwise_desc;
-typedef struct edge_spectrum_desc {
-#include "../spectrum/spectrum.def"
-} edge_spectrum_desc;
-#undef EDGE_FIELD
-
-#define EDGE_FIELD(family, type, name, text) EDGE_FIELD_##family##_##name,
-enum edge_conv2d_field {
-#include "../conv2d/conv2d.def"
-  EDGE_FIELDS_conv2d
-};
-enum edge_depthwise_conv2d_field {
-#include "../depthwise_conv2d/depthwise_conv2d.def"
-  EDGE_FIELDS_depthwise_conv2d
-};
-enum edge_fully_connected_field {
-#include "../fully_connected/fully_connected.def"
-  EDGE_FIELDS_fully_connected
-};
-enum edge_pool_field {
-#include "../pool/pool.def"
-  EDGE_FIELDS_pool
-};
-enum edge_mean_field {
-#include "../mean/mean.def"
-  EDGE_FIELDS_mean
-};
-enum edge_add_field {
-#include "../add/add.def"
-  EDGE_FIELDS_add
-};
-enum edge_softmax_field {
-#include "../softmax/softmax.def"
-  EDGE_FIELDS_softmax
-};
-enum edge_elementwise_field {
-#include "../elementwise/elementwise.def"
-  EDGE_FIELDS_elementwise
-};
-enum edge_spectrum_field {
-#include "../spectrum/spectrum.def"
-  EDGE_FIELDS_spectrum
-};
-#undef EDGE_FIELD
-
-#define EDGE_ASSERT_LAYOUT(family) \
-  _Static_assert(sizeof(edge_##family##_desc) == 4u * EDGE_FIELDS_##family, #family " descriptor is not packed")
-EDGE_ASSERT_LAYOUT(conv2d);
-EDGE_ASSERT_LAYOUT(depthwise_conv2d);
-EDGE_ASSERT_LAYOUT(fully_connected);
-EDGE_ASSERT_LAYOUT(pool);
-EDGE_ASSERT_LAYOUT(mean);
-EDGE_ASSERT_LAYOUT(add);
-EDGE_ASSERT_LAYOUT(softmax);
-EDGE_ASSERT_LAYOUT(elementwise);
-EDGE_ASSERT_LAYOUT(spectrum);
-
 /* Room for a copy of any descriptor. */
-#define EDGE_MAX_DESC_BYTES 144u
+#define EDGE_MAX_DESC_BYTES 256u
+
+/* For each family: struct edge_<family>_desc and the field numbers EDGE_FIELD_<family>_<field>. */
+#include "families.h"
 
 #endif

@@ -231,51 +231,9 @@ edge_status edge_host_call(edge_host *host, edge_kernel_id kernel, edge_memory m
 
 /* ---- status in words ---- */
 
-#define EDGE_FIELD(family, type, name, text) #name,
-static const char *const CONV2D_NAMES[] = {
-#include "../conv2d/conv2d.def"
-};
-static const char *const DEPTHWISE_CONV2D_NAMES[] = {
-#include "../depthwise_conv2d/depthwise_conv2d.def"
-};
-static const char *const FULLY_CONNECTED_NAMES[] = {
-#include "../fully_connected/fully_connected.def"
-};
-static const char *const POOL_NAMES[] = {
-#include "../pool/pool.def"
-};
-static const char *const MEAN_NAMES[] = {
-#include "../mean/mean.def"
-};
-static const char *const ADD_NAMES[] = {
-#include "../add/add.def"
-};
-static const char *const SOFTMAX_NAMES[] = {
-#include "../softmax/softmax.def"
-};
-static const char *const ELEMENTWISE_NAMES[] = {
-#include "../elementwise/elementwise.def"
-};
-static const char *const SPECTRUM_NAMES[] = {
-#include "../spectrum/spectrum.def"
-};
-#undef EDGE_FIELD
-
-typedef struct field_names {
-  const char *const *names;
-  uint32_t count;
-} field_names;
-
-#define NAMES(array) {array, sizeof(array) / sizeof((array)[0])}
-static const field_names names_conv2d = NAMES(CONV2D_NAMES);
-static const field_names names_depthwise_conv2d = NAMES(DEPTHWISE_CONV2D_NAMES);
-static const field_names names_fully_connected = NAMES(FULLY_CONNECTED_NAMES);
-static const field_names names_pool = NAMES(POOL_NAMES);
-static const field_names names_mean = NAMES(MEAN_NAMES);
-static const field_names names_add = NAMES(ADD_NAMES);
-static const field_names names_softmax = NAMES(SOFTMAX_NAMES);
-static const field_names names_elementwise = NAMES(ELEMENTWISE_NAMES);
-static const field_names names_spectrum = NAMES(SPECTRUM_NAMES);
+#define EDGE_FAMILY_NAMES
+#include "../abi/families.h"
+#undef EDGE_FAMILY_NAMES
 
 static const char *kernel_name(uint32_t kernel) {
   switch (kernel) {
@@ -290,18 +248,15 @@ static const char *kernel_name(uint32_t kernel) {
 }
 
 static const char *field_name(uint32_t kernel, uint32_t field) {
-  const field_names *names = NULL;
   switch (kernel) {
 #define EDGE_KERNEL(number, name, family) \
   case number:                            \
-    names = &names_##family;              \
-    break;
+    return field < EDGE_FIELDS_##family ? edge_names_##family[field] : "?";
 #define EDGE_KERNEL_PACKED(number, name, family) EDGE_KERNEL(number, name, family)
 #include "../abi/kernels.def"
     default:
-      break;
+      return "?";
   }
-  return names != NULL && field < names->count ? names->names[field] : "?";
 }
 
 static const char *reason_text(uint32_t reason) {

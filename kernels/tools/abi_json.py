@@ -31,10 +31,12 @@ def main(kernels: Path, output: Path) -> None:
         name: int(value) << int(shift or 0)
         for name, value, _, shift in DEFINE.findall((kernels / "abi/abi.h").read_text())
     }
-    table = []
+    table: list[dict[str, object]] = []
+    numbers: list[int] = []
     families: dict[str, list[list[str]]] = {}
     for macro, (number, name, family) in rows(kernels / "abi/kernels.def"):
-        table.append({"id": int(number), "name": name, "family": family, "packed": macro.endswith("_PACKED")})
+        numbers.append(int(number))
+        table.append({"id": numbers[-1], "name": name, "family": family, "packed": macro.endswith("_PACKED")})
         if family not in families:
             fields = rows(kernels / family / f"{family}.def")
             if any(macro != "EDGE_FIELD" or row[0] != family for macro, row in fields):
@@ -42,8 +44,8 @@ def main(kernels: Path, output: Path) -> None:
             if [row[2] for _, row in (*fields[:2], *fields[-2:])] != ["version", "node", "begin", "end"]:
                 raise ValueError(f"{family}.def: a descriptor starts with version, node and ends with begin, end")
             families[family] = [row[1:] for _, row in fields]
-    if [row["id"] for row in table] != list(range(1, len(table) + 1)):
-        raise ValueError("kernels.def: numbers must rise by one")
+    if numbers != sorted(set(numbers)) or numbers[0] < 1:
+        raise ValueError("kernels.def: numbers must rise")
     reasons = {int(number): [name, text] for _, (number, name, text) in rows(kernels / "abi/reasons.def")}
     isas = {int(number): text for _, (number, _, text) in rows(kernels / "abi/isa.def")}
     page = {"constants": constants, "kernels": table, "families": families, "reasons": reasons, "isas": isas}

@@ -103,15 +103,22 @@ static const field_rule *const RULES[FAMILIES] = {
 };
 
 edge_family field_family(const edge_kernel *k) {
-  switch ((int)k->id) {
-#define EDGE_KERNEL(number, name, family) \
-  case number:                            \
-    return FAMILY_##family;
-#define EDGE_KERNEL_PACKED EDGE_KERNEL
-#include "kernels/abi/kernels.def"
-    default:
-      __builtin_trap();
-  }
+  static const edge_family families[] = {
+#define FAMILY(family, first, second) [EDGE_KERNEL_##first] = FAMILY_##family, [EDGE_KERNEL_##second] = FAMILY_##family
+      FAMILY(conv2d, conv2d_s8, conv2d_f32),
+      FAMILY(depthwise_conv2d, depthwise_conv2d_s8, depthwise_conv2d_f32),
+      FAMILY(fully_connected, fully_connected_s8, fully_connected_f32),
+      FAMILY(pool, average_pool_s8, average_pool_f32),
+      FAMILY(pool, max_pool_s8, max_pool_f32),
+      FAMILY(mean, mean_s8, mean_f32),
+      FAMILY(add, add_s8, add_f32),
+      FAMILY(softmax, softmax_s8, softmax_f32),
+      FAMILY(elementwise, quantize_f32_s8, dequantize_s8_f32),
+      FAMILY(elementwise, requantize_s8, clamp_f32),
+      [EDGE_KERNEL_spectrum_f32] = FAMILY_spectrum,
+  };
+  if (k->id > EDGE_KERNEL_spectrum_f32) __builtin_trap();
+  return families[k->id];
 }
 
 int field_is_float(const edge_kernel *k) {

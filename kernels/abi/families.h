@@ -1,0 +1,19 @@
+/* All families, one pair of lines each; family.h says what comes out. No include guard: host.c asks for the names. */
+#define EDGE_FAMILY add
+#include "family.h"
+#define EDGE_FAMILY conv2d
+#include "family.h"
+#define EDGE_FAMILY depthwise_conv2d
+#include "family.h"
+#define EDGE_FAMILY elementwise
+#include "family.h"
+#define EDGE_FAMILY fully_connected
+#include "family.h"
+#define EDGE_FAMILY mean
+#include "family.h"
+#define EDGE_FAMILY pool
+#include "family.h"
+#define EDGE_FAMILY softmax
+#include "family.h"
+#define EDGE_FAMILY spectrum
+#include "family.h"
