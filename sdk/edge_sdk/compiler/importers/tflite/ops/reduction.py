@@ -1,0 +1,25 @@
+"""Operators that join many elements into one, or judge them together."""
+
+from __future__ import annotations
+
+from edge_sdk.compiler.importers.tflite import schema
+from edge_sdk.compiler.importers.tflite.ops.operator import Operator, Row, Translation, constant_integers
+from edge_sdk.compiler.ops.mean import MeanAttributes
+from edge_sdk.compiler.ops.softmax import SoftmaxAttributes
+
+
+def _softmax(operator: Operator) -> Translation:
+    beta: float = operator.number(schema.SoftmaxOptions.UNION, schema.SoftmaxOptions.BETA, "f", 0.0)
+    return "softmax", operator.inputs, SoftmaxAttributes(beta)
+
+
+def _mean(operator: Operator) -> Translation:
+    axes = constant_integers(operator.input(1), "axes")
+    keep: bool = operator.number(schema.ReducerOptions.UNION, schema.ReducerOptions.KEEP_DIMS, "?", False)
+    return "mean", operator.inputs[:1], MeanAttributes(axes, keep)
+
+
+OPERATORS: dict[str, Row] = {
+    "MEAN": _mean,
+    "SOFTMAX": _softmax,
+}
