@@ -8,9 +8,11 @@ from edge_sdk.compiler.passes.check_nodes import check_nodes
 from edge_sdk.compiler.passes.drop_dead_nodes import drop_dead_nodes
 from edge_sdk.compiler.passes.fold_constants import fold_constants
 from edge_sdk.compiler.passes.fuse_activations import fuse_activations
+from edge_sdk.compiler.passes.sign_uint8 import sign_uint8
 
 PASSES = (
     drop_dead_nodes,
+    sign_uint8,
     fold_constants,
     check_nodes,
     fuse_activations,
