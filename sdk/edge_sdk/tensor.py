@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import prod
 
 #: dtype name -> bytes per element. Names are numpy's.
-DTYPE_BYTES = {"float32": 4, "int8": 1, "int16": 2, "int32": 4, "int64": 8, "uint8": 1}
+DTYPE_BYTES = {"bool": 1, "float32": 4, "int8": 1, "int16": 2, "int32": 4, "int64": 8, "uint8": 1}
 
 
 @dataclass(frozen=True)

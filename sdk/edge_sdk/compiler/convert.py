@@ -82,6 +82,7 @@ def convert(data: bytes, *, name: str, standalone: bool = False, kernels: bytes 
         "memory_bytes": layout.memory_bytes,
         "arena_bytes": layout.regions["arena"][1],
         "weights_bytes": layout.regions["weights"][1],
+        "state_bytes": layout.regions["states"][1],
         "macs": report.macs,
     }
     encoded = encode_manifest(manifest)

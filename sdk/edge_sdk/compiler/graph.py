@@ -50,6 +50,8 @@ class Value:
     Attributes:
         dtype: numpy's name, or the model's own word ("int4") where numpy has none; no op takes the latter.
         data: the contents of a constant, of `shape` and `dtype`.
+        unsigned: int8 steps of a tensor that is uint8 in the source: they and the zero point stand 128 below the
+            source's. Ops whose rounding depends on the sign look at it.
         alias_of: the value whose bytes this one shows under another shape.
     """
 
@@ -58,6 +60,7 @@ class Value:
     shape: tuple[int, ...]
     quantization: Quantization | None = None
     data: NDArray[Any] | None = None
+    unsigned: bool = False
     alias_of: Value | None = None
 
     @property
@@ -117,12 +120,18 @@ class Node:
 
 @dataclass
 class Graph:
-    """A whole model; `nodes` are in an order in which every input is ready."""
+    """A whole model; `nodes` are in an order in which every input is ready.
+
+    Attributes:
+        states: values that keep their contents from one run to the next -> what they hold before the first. Nodes read
+            them as inputs and write them as outputs, any number of times: only for them the order of nodes matters.
+    """
 
     name: str
     inputs: list[Value]
     outputs: list[Value]
     nodes: list[Node] = field(default_factory=list)
+    states: dict[Value, NDArray[Any]] = field(default_factory=dict)
 
     def use_counts(self) -> Counter[Value]:
         """Return how often each value is read, by a node or as an output of the graph."""

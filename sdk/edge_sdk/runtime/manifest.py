@@ -59,6 +59,7 @@ class Manifest(Struct, frozen=True):
     memory_bytes: Count
     arena_bytes: Count = 0
     weights_bytes: Count = 0
+    state_bytes: Count = 0
     macs: Count = 0
 
     def node_at(self, descriptor: int) -> tuple[int, NodeRow] | None:

@@ -7,7 +7,8 @@ Threads: a model may be called from any thread. Calls on one model run one after
 interpreter lock is free meanwhile. Load the file once per thread for calls side by side; the weights are shared pages.
 
 After a trap or a deadline the linear memory may be in any state, so the next call opens a fresh instance first (about
-a millisecond, and prepare() again). The failed call itself raises.
+a millisecond, and prepare() again). The failed call itself raises. A model that keeps state between runs begins anew
+then, as after `reset`.
 """
 
 from __future__ import annotations
@@ -134,6 +135,20 @@ class Session:
                     return (out,)
                 return self._run_again(live, failed, arrays)
         return self._run_any(self._checked(arrays))
+
+    @property
+    def keeps_state(self) -> bool:
+        """Whether a run depends on the runs before it."""
+        return self._plan.module.manifest.state_bytes > 0
+
+    def reset(self) -> None:
+        """Forget the runs so far: a model that keeps state begins anew.
+
+        Raises:
+            RuntimeError: the model is closed.
+        """
+        if self.keeps_state:
+            self._reopen(self._current())
 
     def _run_any(self, arrays: tuple[npt.NDArray[Any], ...]) -> tuple[npt.NDArray[Any], ...]:
         live = self._current()

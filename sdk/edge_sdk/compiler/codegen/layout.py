@@ -1,8 +1,8 @@
 r"""Where everything lies in linear memory, and what it holds at the start.
 
     0        KERNEL_RESERVE                                                              memory end
-    | kernels | descriptors | weights | packed, scratch | arena | inputs | outputs |
-                \__________________/
+    | kernels | descriptors | weights | states | packed, scratch | arena | inputs | outputs |
+                \__________________________/
                  the image: the only part with contents
 
 Equal constants are stored once. Packed regions belong to one node each; all nodes share one scratch area, because
@@ -97,6 +97,7 @@ class _LayoutMaker:
         fields = [dict(call.numbers) for call in self.calls]
         self._require_room_for_packed(kernels)
         self._place_constants(fields)
+        self._place_states()
         self._place_work_areas(kernels, fields)
         self._place_arena()
         self._place_borders()
@@ -139,6 +140,16 @@ class _LayoutMaker:
         for value in self.graph.outputs:
             self._place_if_constant(value.storage)
         self._region("weights", abi.KERNEL_RESERVE + len(self.layout.image) - start)
+
+    def _place_states(self) -> None:
+        offsets, size = _stacked(list(self.graph.states))
+        start = self._region("states", size)
+        image = self.layout.image
+        image.extend(bytes(start + size - abi.KERNEL_RESERVE - len(image)))
+        for (value, contents), offset in zip(self.graph.states.items(), offsets, strict=True):
+            self.addresses[value] = start + offset
+            at = start + offset - abi.KERNEL_RESERVE
+            image[at : at + value.size_bytes] = contents.tobytes()
 
     def _place_if_constant(self, value: Value) -> None:
         if value.data is not None and value not in self.addresses:

@@ -57,7 +57,7 @@ class Add(Op):
         if kernel_dtype(a, b, node.output) == "s8":
             _fixed_point(a, b, node.output)
 
-    def lower(self, node: Node) -> KernelCall:
+    def lower(self, node: Node) -> list[KernelCall]:
         attributes: AddAttributes = node.attributes
         output = node.output
         a, b = (_spread(tensor(node, index), output.shape) for index in (0, 1))
@@ -74,9 +74,11 @@ class Add(Op):
         else:
             numbers["act_min"], numbers["act_max"] = float_range(attributes.activation)
         whole = tuple(field for field, value in (("a", a), ("b", b)) if value.elements == output.elements)
-        return KernelCall(
-            node.name, node.op, f"add_{dtype}", numbers, {"a": a, "b": b}, {"output": output}, in_place=whole
-        )
+        return [
+            KernelCall(
+                node.name, node.op, f"add_{dtype}", numbers, {"a": a, "b": b}, {"output": output}, in_place=whole
+            )
+        ]
 
 
 def _fixed_point(a: Value, b: Value, output: Value) -> dict[str, int | float]:

@@ -21,6 +21,6 @@ class Conv2D(Op):
         require(depth == image.shape[3], f"grouped convolution ({image.shape[3]} channels in, filter of {depth})")
         check_convolution(node, (height, width), channels, channel_axis=0)
 
-    def lower(self, node: Node) -> KernelCall:
+    def lower(self, node: Node) -> list[KernelCall]:
         weights = tensor(node, 1)
         return lower_convolution(node, "conv2d", contents(weights), height_width(weights.shape), axis=0)

@@ -2,7 +2,8 @@
 
 int8: out = clamp(MBQM(sum((x - zero_point) * w) + bias, multiplier[c], shift[c]) + output zero point), with
 multiplier and shift of  input scale * weight scale[c] / output scale  in float64
-(reference/integer_ops/conv.h, depthwise_conv.h). float32: out = clamp(sum(x * w) + bias).
+(reference/integer_ops/conv.h, depthwise_conv.h); of uint8 tensors the product is float32.
+float32: out = clamp(sum(x * w) + bias).
 """
 
 from __future__ import annotations
@@ -65,11 +66,16 @@ def requantization(
     image: Value, weights: Value, output: Value, channels: int, channel_axis: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Return (multiplier, shift) of every output channel."""
-    scales = weight_scales(weights, channels, channel_axis)
-    return quantize_multipliers(per_tensor(image).scale * scales / per_tensor(output).scale)
+    scales = per_tensor(image).scale * weight_scales(weights, channels, channel_axis)
+    if image.unsigned:
+        # kernel_util.cc, GetQuantizedConvolutionMultipler: this product is float32.
+        scales = scales.astype(np.float32).astype(np.float64)
+    return quantize_multipliers(scales / per_tensor(output).scale)
 
 
-def lower_convolution(node: Node, family: str, weights: NDArray[Any], filter_shape: Pair, axis: int) -> KernelCall:
+def lower_convolution(
+    node: Node, family: str, weights: NDArray[Any], filter_shape: Pair, axis: int
+) -> list[KernelCall]:
     """Return the call, given the weights in the kernel's layout; `axis`: the quantised dimension of the node's own."""
     attributes: ConvolutionAttributes = node.attributes
     image, output = tensor(node, 0), node.output
@@ -110,13 +116,15 @@ def lower_convolution(node: Node, family: str, weights: NDArray[Any], filter_sha
     else:
         numbers["act_min"], numbers["act_max"] = float_range(attributes.activation)
     taps = weights.size // channels
-    return KernelCall(
-        node=node.name,
-        op=node.op,
-        kernel=f"{family}_{dtype}",
-        numbers=numbers,
-        reads={"input": image},
-        writes={"output": output},
-        constants=constants,
-        macs=output.elements * taps,
-    )
+    return [
+        KernelCall(
+            node=node.name,
+            op=node.op,
+            kernel=f"{family}_{dtype}",
+            numbers=numbers,
+            reads={"input": image},
+            writes={"output": output},
+            constants=constants,
+            macs=output.elements * taps,
+        )
+    ]

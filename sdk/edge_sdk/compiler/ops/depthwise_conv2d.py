@@ -30,7 +30,7 @@ class DepthwiseConv2D(Op):
         )
         check_convolution(node, (height, width), channels, channel_axis=3)
 
-    def lower(self, node: Node) -> KernelCall:
+    def lower(self, node: Node) -> list[KernelCall]:
         image, weights = tensor(node, 0), tensor(node, 1)
         _, height, width, _ = weights.shape
         if image.shape[3] == 1:

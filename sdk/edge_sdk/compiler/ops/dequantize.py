@@ -26,7 +26,7 @@ class Dequantize(Op):
         else:
             int8_steps(x)
 
-    def lower(self, node: Node) -> KernelCall:
+    def lower(self, node: Node) -> list[KernelCall]:
         x, output = tensor(node), node.output
         steps = int8_steps(x)
         numbers: dict[str, int | float] = {
@@ -35,7 +35,7 @@ class Dequantize(Op):
             "input_xor": steps.xor,
             "scale": steps.scale,
         }
-        return KernelCall(node.name, node.op, "dequantize_s8_f32", numbers, {"input": x}, {"output": output})
+        return [KernelCall(node.name, node.op, "dequantize_s8_f32", numbers, {"input": x}, {"output": output})]
 
     def fold(self, node: Node) -> NDArray[Any] | None:
         x = tensor(node)

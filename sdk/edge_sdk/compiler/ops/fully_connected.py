@@ -55,7 +55,7 @@ class FullyConnected(Op):
         if dtype == "s8":
             self._scales(node)
 
-    def lower(self, node: Node) -> KernelCall:
+    def lower(self, node: Node) -> list[KernelCall]:
         attributes: FullyConnectedAttributes = node.attributes
         x, weights, output = tensor(node, 0), tensor(node, 1), node.output
         bias = node.inputs[2] if len(node.inputs) > 2 else None
@@ -72,16 +72,18 @@ class FullyConnected(Op):
             numbers["act_min"], numbers["act_max"] = quantized_range(attributes.activation, q.scale, q.zero_point)
         else:
             numbers["act_min"], numbers["act_max"] = float_range(attributes.activation)
-        return KernelCall(
-            node=node.name,
-            op=node.op,
-            kernel=f"fully_connected_{dtype}",
-            numbers=numbers,
-            reads={"input": x},
-            writes={"output": output},
-            constants=constants,
-            macs=x.elements * n,
-        )
+        return [
+            KernelCall(
+                node=node.name,
+                op=node.op,
+                kernel=f"fully_connected_{dtype}",
+                numbers=numbers,
+                reads={"input": x},
+                writes={"output": output},
+                constants=constants,
+                macs=x.elements * n,
+            )
+        ]
 
     def _scales(self, node: Node) -> NDArray[np.float64]:
         weights = tensor(node, 1)

@@ -52,7 +52,7 @@ class Mean(Op):
         if kernel_dtype(x, output) == "s8":
             quantize_multiplier(per_tensor(x).scale / per_tensor(output).scale)
 
-    def lower(self, node: Node) -> KernelCall:
+    def lower(self, node: Node) -> list[KernelCall]:
         attributes: MeanAttributes = node.attributes
         x, output = tensor(node), node.output
         outer, reduced, inner = _merged(x.shape, {axis % len(x.shape) for axis in attributes.axes})
@@ -62,7 +62,7 @@ class Mean(Op):
             q_in, q_out = per_tensor(x), per_tensor(output)
             numbers["multiplier"], numbers["shift"] = mean_multiplier(q_in.scale / q_out.scale, reduced)
             numbers |= {"input_zero_point": q_in.zero_point, "output_zero_point": q_out.zero_point}
-        return KernelCall(node.name, node.op, f"mean_{dtype}", numbers, {"input": x}, {"output": output})
+        return [KernelCall(node.name, node.op, f"mean_{dtype}", numbers, {"input": x}, {"output": output})]
 
 
 def _merged(shape: tuple[int, ...], axes: set[int]) -> tuple[int, int, int]:

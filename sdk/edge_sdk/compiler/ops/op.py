@@ -2,7 +2,7 @@
 
     class Softmax(Op):
         def check(self, node): ...             # raise ModelError where the node is not what the kernels can do
-        def lower(self, node): ...             # -> KernelCall: kernel, tensors, constants, numbers
+        def lower(self, node): ...             # -> [KernelCall]: kernel, tensors, constants, numbers
 
 `check` runs on every node before anything else looks at it; `lower` may rely on it. Messages say what is wrong with
 the node; who calls adds which node it is.
@@ -65,8 +65,12 @@ class Op:
         """Raise ModelError where the node is not something `lower` can translate exactly."""
         raise NotImplementedError
 
-    def lower(self, node: Node) -> KernelCall:
-        """Return the kernel call of a checked node."""
+    def lower(self, node: Node) -> list[KernelCall]:
+        """Return the kernel calls of a checked node, in order.
+
+        Values between them are made here, `Value(name, dtype, shape)`; a value may be written by several calls, each a
+        part of it.
+        """
         raise NotImplementedError
 
     def fold(self, node: Node) -> NDArray[Any] | None:
@@ -80,10 +84,10 @@ def require(condition: bool, reason: str) -> None:
         raise ModelError(reason)
 
 
-def operands(node: Node, least: int, most: int | None = None) -> list[Value | None]:
-    """Return the inputs, padded with None to `most`; the first `least` are there, and there is one output."""
+def operands(node: Node, least: int, most: int | None = None, *, outputs: int = 1) -> list[Value | None]:
+    """Return the inputs, padded with None to `most`; the first `least` are there, and there are `outputs` outputs."""
     most = least if most is None else most
-    require(len(node.outputs) == 1, f"has {len(node.outputs)} outputs, expected 1")
+    require(len(node.outputs) == outputs, f"has {len(node.outputs)} outputs, expected {outputs}")
     require(least <= len(node.inputs) <= most, f"has {len(node.inputs)} inputs, expected {least} to {most}")
     require(all(value is not None for value in node.inputs[:least]), "a required input is missing")
     return node.inputs + [None] * (most - len(node.inputs))
@@ -100,8 +104,6 @@ def tensor(node: Node, index: int = 0) -> Value:
 def kernel_dtype(*values: Value) -> str:
     """Return "s8" or "f32" for activations that are all int8 or all float32."""
     dtypes = sorted({value.dtype for value in values})
-    if "uint8" in dtypes:
-        raise ModelError("uint8 tensors (only int8 and float32 in this version; uint8 at a model's borders is fine)")
     require(len(dtypes) == 1 and dtypes[0] in KERNEL_DTYPES, f"{' and '.join(dtypes)} tensors")
     return KERNEL_DTYPES[dtypes[0]]
 

@@ -49,9 +49,10 @@ class Pool(Op):
         )
         require_shape(output, (image.shape[0], height, width, image.shape[3]))
         if kernel_dtype(image, output) == "s8":
+            require(not image.unsigned or node.op == "max_pool", "uint8 tensors, which round differently")
             require_same_quantization(image, output)
 
-    def lower(self, node: Node) -> KernelCall:
+    def lower(self, node: Node) -> list[KernelCall]:
         attributes: PoolAttributes = node.attributes
         image, output = tensor(node), node.output
         dtype = kernel_dtype(image, output)
@@ -79,4 +80,4 @@ class Pool(Op):
             "act_min": low,
             "act_max": high,
         }
-        return KernelCall(node.name, node.op, f"{node.op}_{dtype}", numbers, {"input": image}, {"output": output})
+        return [KernelCall(node.name, node.op, f"{node.op}_{dtype}", numbers, {"input": image}, {"output": output})]

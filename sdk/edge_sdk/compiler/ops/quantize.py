@@ -21,7 +21,7 @@ class Quantize(Op):
         require(x.dtype == "float32", f"quantisation of {x.dtype} tensors")
         int8_steps(output)
 
-    def lower(self, node: Node) -> KernelCall:
+    def lower(self, node: Node) -> list[KernelCall]:
         x, output = tensor(node), node.output
         steps = int8_steps(output)
         numbers: dict[str, int | float] = {
@@ -32,7 +32,7 @@ class Quantize(Op):
             "act_min": INT8_MIN,
             "act_max": INT8_MAX,
         }
-        return KernelCall(node.name, node.op, "quantize_f32_s8", numbers, {"input": x}, {"output": output})
+        return [KernelCall(node.name, node.op, "quantize_f32_s8", numbers, {"input": x}, {"output": output})]
 
     def fold(self, node: Node) -> NDArray[Any] | None:
         steps = int8_steps(node.output)

@@ -22,7 +22,7 @@ class Relu(Op):
         if kernel_dtype(x, output) == "s8":
             quantize_multiplier(_ratio(x, output))
 
-    def lower(self, node: Node) -> KernelCall:
+    def lower(self, node: Node) -> list[KernelCall]:
         x, output = tensor(node), node.output
         numbers: dict[str, int | float] = {"count": x.elements}
         if kernel_dtype(x, output) == "f32":
@@ -34,7 +34,7 @@ class Relu(Op):
             numbers |= {"input_zero_point": per_tensor(x).zero_point, "output_zero_point": q.zero_point}
             numbers["act_min"], numbers["act_max"] = quantized_range(node.op, q.scale, q.zero_point)
             kernel = "requantize_s8"
-        return KernelCall(node.name, node.op, kernel, numbers, {"input": x}, {"output": output}, in_place=("input",))
+        return [KernelCall(node.name, node.op, kernel, numbers, {"input": x}, {"output": output}, in_place=("input",))]
 
 
 def _ratio(x: Value, output: Value) -> float:

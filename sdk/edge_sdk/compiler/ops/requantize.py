@@ -15,7 +15,7 @@ class Requantize(Op):
         x, output = check_elementwise(node)
         quantize_multiplier(int8_steps(x).scale / int8_steps(output).scale)
 
-    def lower(self, node: Node) -> KernelCall:
+    def lower(self, node: Node) -> list[KernelCall]:
         x, output = tensor(node), node.output
         before, after = int8_steps(x), int8_steps(output)
         multiplier, shift = quantize_multiplier(before.scale / after.scale)
@@ -30,6 +30,8 @@ class Requantize(Op):
             "act_min": INT8_MIN,
             "act_max": INT8_MAX,
         }
-        return KernelCall(
-            node.name, node.op, "requantize_s8", numbers, {"input": x}, {"output": output}, in_place=("input",)
-        )
+        return [
+            KernelCall(
+                node.name, node.op, "requantize_s8", numbers, {"input": x}, {"output": output}, in_place=("input",)
+            )
+        ]

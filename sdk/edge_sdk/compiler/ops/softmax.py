@@ -54,7 +54,7 @@ class Softmax(Op):
             )
             require(_factor(attributes.beta, x) > 1, f"beta {attributes.beta} with input scale {per_tensor(x).scale}")
 
-    def lower(self, node: Node) -> KernelCall:
+    def lower(self, node: Node) -> list[KernelCall]:
         attributes: SoftmaxAttributes = node.attributes
         x, output = tensor(node), node.output
         depth = x.shape[-1]
@@ -66,9 +66,11 @@ class Softmax(Op):
             numbers |= {"multiplier": multiplier, "shift": shift, "diff_min": -math.floor(radius)}
         else:
             numbers["beta"] = attributes.beta
-        return KernelCall(
-            node.name, node.op, f"softmax_{dtype}", numbers, {"input": x}, {"output": output}, in_place=("input",)
-        )
+        return [
+            KernelCall(
+                node.name, node.op, f"softmax_{dtype}", numbers, {"input": x}, {"output": output}, in_place=("input",)
+            )
+        ]
 
 
 def _factor(beta: float, x: Value) -> float:

@@ -6,8 +6,8 @@ from edge_sdk.compiler.graph import Graph
 
 
 def drop_dead_nodes(graph: Graph) -> None:
-    """Keep only what the graph's outputs depend on."""
-    needed = set(graph.outputs)
+    """Keep only what the graph's outputs and states depend on."""
+    needed = {*graph.outputs, *graph.states}
     kept = []
     for node in reversed(graph.nodes):
         if any(value in needed for value in node.outputs):

@@ -8,5 +8,5 @@ from edge_sdk.compiler.ops.op import KernelCall
 
 
 def lower(graph: Graph) -> list[KernelCall]:
-    """Return one call per node of a checked graph without aliases."""
-    return [op_named(node.op).lower(node) for node in graph.nodes]
+    """Return the calls of all nodes of a checked graph without aliases."""
+    return [call for node in graph.nodes for call in op_named(node.op).lower(node)]

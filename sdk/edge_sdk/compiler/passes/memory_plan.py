@@ -1,8 +1,8 @@
 """Where each tensor lies in the arena: two that are alive at the same call never share a byte.
 
 Greedy by size: the largest tensor first, each at the lowest gap between the placed ones whose lives overlap its own.
-A kernel that works in place gives its output the place of an input that dies there. Inputs and outputs of the model
-are not planned here: they have places of their own, so a caller's data stays readable after a run.
+A kernel that works in place gives its output the place of an input that dies there. Inputs, outputs and states of the
+model are not planned here: they have places of their own, so a caller's data stays readable after a run.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def plan_memory(graph: Graph, calls: list[KernelCall]) -> MemoryPlan:
 
 
 def _lives(graph: Graph, calls: list[KernelCall]) -> dict[Value, Slot]:
-    fixed = {value.storage for value in graph.inputs + graph.outputs}
+    fixed = {value.storage for value in (*graph.inputs, *graph.outputs, *graph.states)}
     last_use = {value.storage: index for index, call in enumerate(calls) for value in call.reads.values()}
     slots: dict[Value, Slot] = {}
     for index, call in enumerate(calls):
@@ -66,10 +66,12 @@ def _lives(graph: Graph, calls: list[KernelCall]) -> dict[Value, Slot]:
             if output.storage in fixed:
                 continue
             size, last = output.storage.size_bytes, last_use.get(output.storage, index)
-            slot = _slot_in_place(call, index, size, slots, last_use)
+            slot = slots.get(output.storage)  # another call wrote a part of it
+            if slot is None:
+                slot = _slot_in_place(call, index, size, slots, last_use)
             if slot is None:
                 slot = Slot(size, index, last)
-            slot.last = max(slot.last, last)
+            slot.last = max(slot.last, last, index)
             slots[output.storage] = slot
     return slots
 
