@@ -3,23 +3,25 @@
     with Oracle() as oracle:
         calls = [[x0], [x1]]
         answers = oracle.run(model_bytes, calls)             # one list of outputs per call, state kept between them
-        inner = oracle.tensors(model_bytes, calls)           # name -> array per call, intermediate results too
+        shown = oracle.tensors(model_bytes, calls, names)    # per call: outputs, and name -> intermediate result
 
 One process answers any number of questions, because importing LiteRT takes longer than most models. A model that it
 refuses, or that ends the process, is an OracleError; the next question starts a new process.
 
-    parent -> child    pickled (model, calls, kernels, everything)
+    parent -> child    pickled (model, calls, kernels, names)
     child -> parent    pickled ("done", answers) or ("refused", its words)
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import subprocess
 import sys
 import threading
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -31,6 +33,8 @@ SEED = 20261121
 ANSWER_S = 1200.0
 
 Arrays = list[np.ndarray]
+#: Outputs, and name -> intermediate result.
+Shown = tuple[Arrays, dict[str, np.ndarray]]
 
 
 def seeded_inputs(specs: list[dict[str, object]], given: Arrays, count: int, seed: int = SEED) -> list[Arrays]:
@@ -87,17 +91,18 @@ class Oracle:
         Raises:
             OracleError: no answer.
         """
-        answers: list[Arrays] = self._ask(model, calls, kernels, everything=False)
-        return answers
+        return [outputs for outputs, _ in self._ask(model, calls, kernels, None)]
 
-    def tensors(self, model: bytes, calls: list[Arrays], kernels: str = "BUILTIN_REF") -> list[dict[str, np.ndarray]]:
-        """Return name -> contents after each call, of all tensors whose name is theirs alone and that can be read.
+    def tensors(self, model: bytes, calls: list[Arrays], names: Collection[str]) -> list[Shown]:
+        """Return outputs and intermediate results of each call, by the reference kernels.
+
+        names: of the tensors wanted; "tensor 7" is number 7, where it has no name. Those that cannot be read, or
+            that share their name with another, are not in the answer.
 
         Raises:
             OracleError: no answer.
         """
-        answers: list[dict[str, np.ndarray]] = self._ask(model, calls, kernels, everything=True)
-        return answers
+        return self._ask(model, calls, "BUILTIN_REF", frozenset(names))
 
     def close(self) -> None:
         """End the process."""
@@ -115,14 +120,14 @@ class Oracle:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def _ask(self, model: bytes, calls: list[Arrays], kernels: str, *, everything: bool) -> Any:
+    def _ask(self, model: bytes, calls: list[Arrays], kernels: str, names: frozenset[str] | None) -> list[Shown]:
         child = self._running()
         if child.stdin is None or child.stdout is None:
             raise RuntimeError("the oracle was started without pipes")
         late = threading.Timer(ANSWER_S, child.kill)
         late.start()
         try:
-            pickle.dump((model, calls, kernels, everything), child.stdin)
+            pickle.dump((model, calls, kernels, names), child.stdin)
             child.stdin.flush()
             kind, answer = pickle.load(child.stdout)
         except (EOFError, OSError, pickle.UnpicklingError):
@@ -132,7 +137,8 @@ class Oracle:
             late.cancel()
         if kind != "done":
             raise OracleError(f"LiteRT refuses this model: {answer}")
-        return answer
+        shown: list[Shown] = answer
+        return shown
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._child is None:
@@ -149,39 +155,40 @@ def run_oracle(model: Path, calls: list[Arrays], folder: Path, kernels: str = "B
         return oracle.run(model.read_bytes(), calls, kernels)
 
 
-def _answer(model: bytes, calls: list[Arrays], kernels: str, everything: bool) -> list[Any]:
+def _answer(model: bytes, calls: list[Arrays], kernels: str, names: frozenset[str] | None) -> list[Shown]:
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     interpreter = Interpreter(
         model_content=model,
         num_threads=1,
         experimental_op_resolver_type=OpResolverType[kernels],
-        experimental_preserve_all_tensors=everything,
+        experimental_preserve_all_tensors=names is not None,
     )
     interpreter.allocate_tensors()
     in_ids = [detail["index"] for detail in interpreter.get_input_details()]
-    answers: list[Any] = []
+    out_ids = [detail["index"] for detail in interpreter.get_output_details()]
+    wanted = {} if names is None else _indices(interpreter, names)
+    answers = []
     for call in calls:
         for tensor, array in zip(in_ids, call, strict=True):
             interpreter.set_tensor(tensor, array)
         interpreter.invoke()
-        if everything:
-            answers.append(_all_tensors(interpreter))
-        else:
-            answers.append([interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details()])
+        answers.append(([interpreter.get_tensor(index) for index in out_ids], _contents(interpreter, wanted)))
     return answers
 
 
-def _all_tensors(interpreter: Any) -> dict[str, np.ndarray]:
+def _indices(interpreter: Any, names: frozenset[str]) -> dict[str, int]:
     details = interpreter.get_tensor_details()
-    names = Counter(detail["name"] for detail in details)
+    named = [(detail["name"] or f"tensor {detail['index']}", detail["index"]) for detail in details]
+    counts = Counter(name for name, _ in named)
+    return {name: index for name, index in named if counts[name] == 1 and name in names}
+
+
+def _contents(interpreter: Any, wanted: dict[str, int]) -> dict[str, np.ndarray]:
     found = {}
-    for detail in details:
-        if names[detail["name"]] == 1:
-            try:
-                found[detail["name"]] = interpreter.get_tensor(detail["index"])
-            except ValueError:  # a temporary without contents
-                continue
+    for name, index in wanted.items():
+        with contextlib.suppress(ValueError):  # folded away: it has no contents
+            found[name] = interpreter.get_tensor(index)
     return found
 
 

@@ -81,5 +81,14 @@ def test_a_model_that_the_oracle_refuses_does_not_end_the_questions(oracle: Orac
     x, y = other.tensor("x", (2,), "float32"), other.tensor("y", (2,), "float32")
     other.operator("RELU", [x], [y])
     assert oracle.run(other.finish([x], [y]), [[np.zeros(2, np.float32)]])
-    (inner,) = oracle.tensors(other.finish([x], [y]), [[np.full(2, -1, np.float32)]])
-    assert set(inner) >= {"x", "y"}
+
+
+def test_intermediate_results_are_shown_by_name_and_those_without_by_number(oracle: Oracle) -> None:
+    model = TfliteWriter()
+    x, inner, nameless, y = (model.tensor(name, (2,), "float32") for name in ("x", "inner", "", "y"))
+    for before, after in ((x, inner), (inner, nameless), (nameless, y)):
+        model.operator("NEG", [before], [after])
+    call = [np.array([1, -2], np.float32)]
+    (((output,), shown),) = oracle.tensors(model.finish([x], [y]), [call], ["inner", "tensor 2", "nowhere"])
+    np.testing.assert_array_equal(output, [-1, 2])
+    assert {name: array.tolist() for name, array in shown.items()} == {"inner": [-1, 2], "tensor 2": [1, -2]}
