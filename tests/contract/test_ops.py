@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from importlib.util import find_spec
+from itertools import takewhile
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from edge_sdk.compiler.importers import import_model
 from edge_sdk.compiler.importers.tflite.ops import OPERATORS
 from edge_sdk.compiler.ops import OPS, op_named
 from edge_sdk.compiler.ops.op import Op
+from edge_sdk.compiler.passes import PASSES
 from edge_sdk.compiler.passes.check_nodes import check_nodes
 from edge_sdk.errors import ModelError
 from tests.conformance.cases import CASES, op_of
@@ -36,9 +38,15 @@ DTYPES = sorted({dtype for _, dtype in ROWS})
 
 
 def nodes_of(case: str, dtype: str) -> list[tuple[Graph, Node]]:
-    """Return graph and last node, the operator of the case, of a few models."""
-    graphs = [import_model(single_op_model(case, dtype, seed).data, "case") for seed in SEEDS]
-    return [(graph, graph.nodes[-1]) for graph in graphs]
+    """Return a few models as they come to `check_nodes`, each with its last node: the operator of the case."""
+    found = []
+    for seed in SEEDS:
+        graph = import_model(single_op_model(case, dtype, seed).data, "case")
+        node = graph.nodes[-1]
+        for graph_pass in takewhile(lambda graph_pass: graph_pass is not check_nodes, PASSES):
+            graph_pass(graph)
+        found.append((graph, node))
+    return found
 
 
 def test_every_op_has_cases() -> None:

@@ -58,7 +58,7 @@ def _fully_connected(case: Case) -> Added:
 
 
 CASES = {
-    "conv2d": Row(_conv2d, is_sum=True),
-    "depthwise_conv2d": Row(_depthwise_conv2d, is_sum=True),
-    "fully_connected": Row(_fully_connected, is_sum=True),
+    "conv2d": Row(_conv2d, ("int8", "float32", "float32+float16"), is_sum=True),
+    "depthwise_conv2d": Row(_depthwise_conv2d, ("int8", "float32", "float32+float16"), is_sum=True),
+    "fully_connected": Row(_fully_connected, ("int8", "float32", "float32+float16"), is_sum=True),
 }

@@ -17,5 +17,5 @@ def _add(case: Case) -> Added:
 
 
 CASES = {
-    "add": Row(_add),
+    "add": Row(_add, ("int8", "uint8", "float32")),
 }

@@ -35,5 +35,5 @@ def _max_pool(case: Case) -> Added:
 
 CASES = {
     "average_pool": Row(_average_pool),
-    "max_pool": Row(_max_pool),
+    "max_pool": Row(_max_pool, ("int8", "uint8", "float32")),
 }
