@@ -1,8 +1,9 @@
 """Runs the kernels under AddressSanitizer and UBSan with generated descriptors, and the NEON kernels under qemu.
 
-Two C programs: `fuzz_host` (hostile descriptors against the host provider) and `kernel_check` (every kernel on every
-ISA against the reference). Both are built with gcc's sanitizers for this machine; `kernel_check` is also built for
-aarch64 with zig and run on two models of CPU, one without and one with the dot product.
+Three C programs: `fuzz_host` (hostile descriptors against the host provider, judged by an oracle), `fuzz_corpus`
+(descriptors of converted models, mutated, for every kernel) and `kernel_check` (kernels on every ISA against the
+reference). All are built with gcc's sanitizers for this machine; `kernel_check` is also built for aarch64 with zig and
+run on two models of CPU, one without and one with the dot product.
 
     python tests/sanitize/run.py                              FUZZ_CASES=200000 FUZZ_SEED=1 by default
     python tests/sanitize/run.py --seed 1 --case 4711 --program fuzz_host        one case again
@@ -27,7 +28,7 @@ ROOT = HERE.parents[1]
 KERNELS = ROOT / "kernels"
 BUILD = ROOT / "build" / "sanitize"
 JOBS = 2
-PROGRAMS = ("fuzz_host", "kernel_check")
+PROGRAMS = ("fuzz_host", "fuzz_corpus", "kernel_check")
 SHARED_SOURCES = (
     "arena",
     "campaign",
@@ -41,6 +42,7 @@ SHARED_SOURCES = (
 )
 OWN_SOURCES = {
     "fuzz_host": ("fuzz_bad", "fuzz_bench", "fuzz_host", "fuzz_session", "fuzz_wraps"),
+    "fuzz_corpus": ("fuzz_corpus",),
     "kernel_check": ("kernel_check",),
 }
 WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wshadow", "-Wstrict-prototypes", "-Wvla")
@@ -234,6 +236,17 @@ def missing(tool: str, package: str) -> bool:
     return True
 
 
+def make_corpus(seed: int) -> None:
+    """Write the corpus of fuzz_corpus, and tell the program where it is."""
+    path = BUILD / "corpus.bin"
+    command = [sys.executable, "-m", "tests.sanitize.corpus", str(path), "--seed", str(seed)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise SanitizeError(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
+    print(f"sanitize: corpus of {done.stdout.strip()}", flush=True)
+    os.environ["EDGE_CORPUS"] = str(path)
+
+
 def planned(seed: int, cases: int, only: str | None) -> list[Run]:
     """Build what there are tools for and return the runs."""
     runs: list[Run] = []
@@ -241,6 +254,9 @@ def planned(seed: int, cases: int, only: str | None) -> list[Run]:
     if only not in arm_programs and not missing("gcc", "gcc libc6-dev"):
         built = build(native_target(), PROGRAMS)
         runs += split("fuzz_host", (str(built["fuzz_host"]),), seed, cases)
+        if only in (None, "fuzz_corpus"):
+            make_corpus(seed)
+            runs += split("fuzz_corpus", (str(built["fuzz_corpus"]),), seed, cases)
         runs += split("kernel_check", (str(built["kernel_check"]),), seed, max(cases // 10, 1))
     if only not in PROGRAMS and not missing("qemu-aarch64-static", "qemu-user-static"):
         built = build(arm_target(), ("kernel_check",))

@@ -7,7 +7,7 @@ import pytest
 
 from edge_sdk import abi
 from edge_sdk.compiler.codegen.layout import Layout, lay_out
-from edge_sdk.compiler.graph import Graph
+from edge_sdk.compiler.graph import Graph, Value
 from edge_sdk.compiler.importers import import_model
 from edge_sdk.compiler.ops.op import KernelCall
 from edge_sdk.compiler.passes import run_passes
@@ -113,3 +113,14 @@ def test_more_memory_than_wasm_has_is_refused_before_it_is_used() -> None:
     ]
     with pytest.raises(ModelError, match="memory"):
         lay_out(graph, big, plan_memory(graph, big))
+
+
+def test_states_begin_with_their_contents_and_belong_to_no_constant() -> None:
+    graph, calls, _ = laid_out()
+    state = Value("state", "int16", (3,))
+    graph.states = {state: np.array([1, 2, 3], np.int16)}
+    layout = lay_out(graph, calls, plan_memory(graph, calls))
+    offset, size = layout.regions["states"]
+    assert size == 6
+    assert bytes(layout.image[offset - abi.KERNEL_RESERVE :]) == graph.states[state].tobytes()
+    assert offset >= sum(layout.regions["weights"])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -92,3 +93,19 @@ def test_an_input_that_is_read_later_is_not_overwritten_in_place() -> None:
     assert plan.offset(a) != plan.offset(b)
     assert plan.offset(a) == plan.offset(c)
     assert plan.offset(d) in (plan.offset(b), plan.offset(c))
+
+
+def test_a_value_written_in_parts_lives_from_the_first_part_on() -> None:
+    x, joined, other, y = (Value(name, "int8", (64,)) for name in ("x", "joined", "other", "y"))
+    calls = [call("left", [x], joined), call("between", [x], other), call("right", [other], joined, in_place=True)]
+    calls.append(call("last", [joined], y))
+    plan = plan_memory(Graph("g", [x], [y]), calls)
+    assert (plan.slots[joined].first, plan.slots[joined].last) == (0, 3)
+    assert plan.offset(joined) != plan.offset(other)
+
+
+def test_states_have_a_place_of_their_own() -> None:
+    x, state, y = (Value(name, "int8", (64,)) for name in ("x", "state", "y"))
+    graph = Graph("g", [x], [y], states={state: np.zeros(64, np.int8)})
+    plan = plan_memory(graph, [call("read", [state, x], y), call("write", [y], state)])
+    assert state not in plan.slots
