@@ -6,7 +6,7 @@ DEMO_SECONDS ?= 60
 # What the compiled part is made from: when one of these changes, it is built again.
 NATIVE := CMakeLists.txt pyproject.toml $(shell find kernels sdk/edge_sdk/runtime/_cffi -type f 2>/dev/null)
 
-.PHONY: demo test check format sanitize campaign bench wheels clean
+.PHONY: demo test check format sanitize campaign conformance bench wheels clean
 demo: $(VENV)/demo-ready
 	DEMO_SECONDS=$(DEMO_SECONDS) $(BIN)/python examples/demo/run.py
 
@@ -36,6 +36,11 @@ sanitize: $(VENV)/test-ready
 campaign: $(VENV)/test-ready
 	@sh tests/install_system.sh
 	$(BIN)/python -m tests.campaigns.run --out build/campaign.json $(CAMPAIGN)
+
+# What every operator and model computes, against LiteRT's reference kernels; prints the table, writes
+# docs/conformance.md. CONFORMANCE="--seed 7 --cases 5000 --inputs 200" is what it does, with seed 1.
+conformance: $(VENV)/test-ready
+	$(BIN)/python -m tests.conformance.campaign --page docs/conformance.md $(CONFORMANCE)
 
 bench: $(VENV)/demo-ready
 	$(BIN)/python benchmarks/call_overhead.py

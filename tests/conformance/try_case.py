@@ -10,36 +10,30 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-from edge_sdk.compiler.convert import convert
-from edge_sdk.errors import EdgeError
 from tests.conformance.cases import CASES
-from tests.conformance.engines import ENGINES, compiling_here, run
-from tests.conformance.judge import judge
-from tests.conformance.models import Generated, single_op_model
-from tests.real.oracle import Oracle, OracleError
+from tests.conformance.engines import compiling_here
+from tests.conformance.generated_suite import Trial, try_model
+from tests.real.oracle import Oracle
+
+#: Models of a row that are spoken of.
+MOST_TOLD = 5
 
 
-def try_one(oracle: Oracle, generated: Generated, seed: int) -> list[str]:
-    """Return what is wrong with one model, on each engine."""
-    calls = generated.draw(seed)
-    try:
-        module = convert(generated.data, name="case").module
-        answers = {engine: run(module, engine, calls) for engine in ENGINES}
-        return [
-            f"{engine}: {words}" for engine, ours in answers.items() for words in judge(oracle, generated, calls, ours)
-        ]
-    except (EdgeError, OracleError) as error:
-        return [f"{type(error).__name__}: {error}"]
-
-
-def try_row(oracle: Oracle, case: str, dtype: str, seeds: range) -> Iterator[tuple[int, Generated, list[str]]]:
-    """Yield (seed, model, what is wrong) of each use."""
+def try_row(oracle: Oracle, case: str, dtype: str, seeds: range, keep: Path | None) -> int:
+    """Try the models of one row, say what is wrong, and return how many are."""
+    wrong = 0
     for seed in seeds:
-        generated = single_op_model(case, dtype, seed)
-        yield seed, generated, try_one(oracle, generated, seed)
+        generated, found = try_model(oracle, Trial(case, dtype, seed))
+        wrong += bool(found)
+        if found and wrong <= MOST_TOLD:
+            print(*(f"  seed {seed}: {who}: {line}" for who, words in found.items() for line in words), sep="\n")
+        if found and keep:
+            keep.mkdir(parents=True, exist_ok=True)
+            (keep / f"{case}-{dtype}-{seed}.tflite".replace(" ", "_")).write_bytes(generated.data)
+    print(f"{case:<28} {dtype:<16} {len(seeds)} models, {wrong} wrong", flush=True)
+    return wrong
 
 
 def main() -> int:
@@ -53,21 +47,15 @@ def main() -> int:
     unknown = [case for case in args.cases if case not in CASES]
     if unknown:
         parser.error(f"no case {', '.join(unknown)}; there are {', '.join(CASES)}")
-    bad = 0
+    seeds = range(args.seed, args.seed + args.count)
     with Oracle() as oracle, compiling_here():
-        for case in args.cases or CASES:
-            for dtype in [dtype for dtype in CASES[case].dtypes if dtype in (args.dtype or [dtype])]:
-                wrong = 0
-                for seed, generated, found in try_row(oracle, case, dtype, range(args.seed, args.seed + args.count)):
-                    wrong += bool(found)
-                    for words in found[: 0 if wrong > 5 else None]:
-                        print(f"  {case} {dtype} seed {seed}: {words}")
-                    if found and args.keep:
-                        args.keep.mkdir(parents=True, exist_ok=True)
-                        (args.keep / f"{case}-{dtype}-{seed}.tflite".replace(" ", "_")).write_bytes(generated.data)
-                print(f"{case:<28} {dtype:<16} {args.count} models, {wrong} wrong", flush=True)
-                bad += wrong
-    return 1 if bad else 0
+        bad = [
+            try_row(oracle, case, dtype, seeds, args.keep)
+            for case in args.cases or CASES
+            for dtype in CASES[case].dtypes
+            if dtype in (args.dtype or [dtype])
+        ]
+    return 1 if any(bad) else 0
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from edge_sdk.compiler.passes.check_nodes import check_nodes
 from edge_sdk.errors import ModelError
 from tests.conformance.cases import CASES, op_of
 from tests.conformance.engines import ENGINES, compiling_here, run
-from tests.conformance.judge import judge
+from tests.conformance.judge import Truth
 from tests.conformance.models import models_of_all_ops, single_op_model
 from tests.real.oracle import Oracle
 from tests.support import skip_loudly
@@ -165,5 +165,6 @@ def test_results_are_those_of_the_reference_kernels(dtype: str, seed: int) -> No
         for generated in models_of_all_ops(dtype, seed, uses=4):
             module = convert(generated.data, name="all").module
             calls = generated.draw(100 + seed)
+            truth = Truth(oracle, generated, calls)
             for engine in ENGINES:
-                assert not judge(oracle, generated, calls, run(module, engine, calls)), engine
+                assert not truth.mistakes(run(module, engine, calls)), engine

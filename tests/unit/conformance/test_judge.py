@@ -5,14 +5,13 @@ import pytest
 
 from tests.conformance.case import EXACT, Row
 from tests.conformance.cases import CASES
-from tests.conformance.judge import distance, mistakes, span
-from tests.conformance.models import Generated, Use, single_op_model
+from tests.conformance.judge import apart, distance, mistakes, span
+from tests.conformance.models import Use, single_op_model
 
 
 def words(ours: np.ndarray, theirs: np.ndarray, rival: np.ndarray | None = None, tolerance: float = 1e-5) -> list[str]:
     use = Use("neg", Row(lambda case: ([], []), tolerance=tolerance), slice(0, 1))
-    generated = Generated(b"", [], [use])
-    return mistakes(generated, [[ours]], [[theirs]], None if rival is None else [[rival]])
+    return mistakes([use], [[ours]], [[theirs]], None if rival is None else [[rival]])
 
 
 def test_integers_are_equal_to_the_bit_or_wrong() -> None:
@@ -23,8 +22,8 @@ def test_integers_are_equal_to_the_bit_or_wrong() -> None:
 
 def test_another_dtype_or_shape_is_wrong_whatever_the_values() -> None:
     truth = np.zeros(3, np.float32)
-    assert "expected float32[3]" in words(np.zeros(3, np.float64), truth)[0]
-    assert "expected float32[3]" in words(np.zeros((3, 1), np.float32), truth)[0]
+    assert "expected float32[1, 3]" in words(np.zeros(3, np.float64), truth)[0]
+    assert "expected float32[1, 3]" in words(np.zeros((3, 1), np.float32), truth)[0]
 
 
 def test_a_float_may_differ_by_a_part_of_the_range_only() -> None:
@@ -39,6 +38,18 @@ def test_a_float_may_differ_by_twice_what_the_back_ends_differ() -> None:
     rival = truth + np.float32(0.01)
     assert not words(truth + np.float32(0.019), truth, rival)
     assert words(truth + np.float32(0.021), truth, rival)
+
+
+def test_two_engines_may_differ_by_a_part_of_what_each_output_sums() -> None:
+    use = Use("sum", Row(lambda case: ([], []), is_sum=True), slice(0, 1))
+    a, sums = np.array([0, 0], np.float32), np.array([10, 1000], np.float32)
+    for gap, right in ((0.9, True), (1.1, False)):
+        for place in (0, 1):
+            b = a.copy()
+            b[place] += gap * 1e-6 * sums[place]
+            assert (not apart([use], [[a]], [[b]], [[sums]])) == right
+    whole = np.array([1, 2], np.int8)
+    assert apart([use], [[whole]], [[whole + np.int8(1)]], [[sums]])
 
 
 @pytest.mark.parametrize("special", [np.nan, np.inf, -np.inf])
