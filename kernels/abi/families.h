@@ -17,3 +17,5 @@
 #include "family.h"
 #define EDGE_FAMILY spectrum
 #include "family.h"
+#define EDGE_FAMILY svdf
+#include "family.h"

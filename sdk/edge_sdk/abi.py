@@ -149,6 +149,8 @@ def rows(kernel: Kernel, fields: Mapping[str, float]) -> int:
             return f["rows"]
         case "spectrum":
             return f["frames"] * f["channels"]
+        case "svdf":
+            return f["units"]
         case _:
             return f["count"]
 
@@ -171,6 +173,8 @@ def row_work(kernel: Kernel, fields: Mapping[str, float]) -> int:
             return f["depth"] * 64
         case "spectrum":
             return f["frame_size"] * 64
+        case "svdf":
+            return f["batch"] * (f["rank"] * (f["input_c"] + 2 * f["memory"]) + ROW_OVERHEAD)
         case _:
             return 16
 

@@ -6,70 +6,18 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tests.contract import kernel_cases_recurrent
 from tests.contract import kernel_oracle as oracle
-
-Array = NDArray[Any]
-Rng = np.random.Generator
+from tests.contract.kernel_case import NUMBERS_F32, Case, Rng, floats, int8s, numbers_s8, scales
 
 #: Channels around the tiles of every variant (4, 8, 16, 32 lanes).
 CHANNELS = (1, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 24, 31, 32, 33, 48, 65)
 #: Elements around the vectors of the plain kernels.
 COUNTS = (1, 7, 8, 15, 16, 17, 31, 33, 64, 255, 256, 300)
-
-
-@dataclass(frozen=True)
-class Case:
-    """One call of a kernel.
-
-    Attributes:
-        inputs: descriptor field -> array; `output` is the array the oracle expects.
-        fields: the descriptor's numbers.
-        tolerance: greatest error relative to the output's range; 0 = the same bits.
-        in_place: the input that the output may replace.
-    """
-
-    kernel: str
-    label: str
-    inputs: dict[str, Array]
-    output: Array
-    fields: dict[str, Any]
-    tolerance: float = 0.0
-    in_place: tuple[str, ...] = field(default=())
-
-    def __str__(self) -> str:
-        return f"{self.kernel} {self.label}"
-
-
-def int8s(rng: Rng, *shape: int) -> Array:
-    return rng.integers(-128, 128, shape).astype(np.int8)
-
-
-def floats(rng: Rng, *shape: int) -> Array:
-    return rng.standard_normal(shape).astype(np.float32)
-
-
-def scales(rng: Rng, count: int, kind: str) -> dict[str, Array]:
-    """Multipliers and shifts: of trained models, without shift, to the left, or the whole range of the ABI."""
-    multiplier = rng.integers(2**30, 2**31, count)
-    low, high = {"usual": (-11, -5), "none": (0, 1), "left": (0, 8), "any": (-31, 31)}[kind]
-    if kind == "any":
-        multiplier[::5] = rng.choice([0, 2**30, 2**31 - 1], len(multiplier[::5]))
-    return {"multiplier": multiplier.astype(np.int32), "shift": rng.integers(low, high, count).astype(np.int32)}
-
-
-def numbers_s8(rng: Rng) -> dict[str, int]:
-    low, high = sorted(int(x) for x in rng.integers(-128, 128, 2)) if rng.random() < 0.3 else (-128, 127)
-    zero_points = {f"{side}_zero_point": int(rng.choice([-128, -3, 0, 5, 127])) for side in ("input", "output")}
-    return {**zero_points, "act_min": low, "act_max": high}
-
-
-NUMBERS_F32 = {"act_min": -1.0, "act_max": float("inf")}
 
 
 def geometry(rng: Rng, shape: str, h: int, w: int) -> dict[str, int]:
@@ -276,6 +224,7 @@ FAMILIES: dict[str, Callable[[Rng, str], Iterator[Case]]] = {
     "pool": pools,
     "softmax": softmaxes,
     "spectrum": spectra,
+    "svdf": kernel_cases_recurrent.svdfs,
 }
 
 

@@ -19,7 +19,8 @@ from edge_sdk.runtime._wasmtime import wasmtime
 from edge_sdk.runtime.kernel_call import KernelCaller
 from edge_sdk.runtime.native import NativeUnavailableError, load_library
 from edge_sdk.runtime.sandbox import kernels_wasm
-from tests.contract.kernel_cases import Case, cases
+from tests.contract.kernel_case import Case
+from tests.contract.kernel_cases import cases
 from tests.support import skip_loudly
 
 
@@ -93,7 +94,7 @@ def row_count(case: Case) -> int:
 
 def rows_of(case: Case, output: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """The output with the kernel's rows first."""
-    if abi.KERNELS[case.kernel].family == "fully_connected":
+    if abi.KERNELS[case.kernel].family in ("fully_connected", "svdf"):
         return output.T
     return output.reshape(row_count(case), -1)
 
@@ -122,6 +123,7 @@ LARGE = {
     "pool": {"input_h": 64, "input_w": 64, "channels": 64, "output_h": 64, "output_w": 64},
     "softmax": {"rows": 70, "depth": 1024},
     "spectrum": {"frames": 40, "channels": 1, "frame_size": 2048, "bands": 1, "power_scale": 1.0, "floor": 1.0},
+    "svdf": {"batch": 1, "input_c": 1, "units": 70000, "rank": 1, "memory": 1},
 }
 
 
@@ -137,7 +139,16 @@ def large(kernel: abi.Kernel) -> tuple[dict[str, Any], dict[str, Any]]:
         f["scale"] = 1.0
     input_bytes = {"add": 4, "mean": 300 * 64 * 64 * 4, "spectrum": 40 * 2048 * 4}.get(kernel.family, 2**20 + 16)
     inputs = {"input": np.zeros(input_bytes, np.uint8)}
-    zeros = {"filter": 2**20 * 2, "multiplier": 256, "shift": 256, "scale": 2400, "window": 8192, "twiddle": 8192}
+    zeros = {
+        "filter": 2**20 * 2,
+        "multiplier": 256,
+        "shift": 256,
+        "scale": 2400,
+        "window": 8192,
+        "twiddle": 8192,
+        "time": 2**19,
+        "state": 2**19,
+    }
     inputs |= {name: np.zeros(count, np.uint8) for name, count in zeros.items() if name in kernel.fields}
     if kernel.is_float or not kernel.packed:  # numbers, not arrays
         for name in ("multiplier", "shift", "scale"):
@@ -264,7 +275,7 @@ class BareKernels:
         self.exports: Any = wasmtime.Instance(self.store, module, [self.memory]).exports(self.store)
 
     def changed_outside(self, case: Case) -> list[str]:
-        """Run a case between bytes 0xa5; return what changed but its output, packed and scratch regions."""
+        """Run a case between bytes 0xa5; return what changed but its output, states, packed and scratch regions."""
         kernel, end = abi.KERNELS[case.kernel], abi.KERNEL_RESERVE + 256
         at: dict[str, Any] = {}
         sizes = {name: array.nbytes for name, array in case.inputs.items()}
@@ -286,7 +297,7 @@ class BareKernels:
             assert self.exports[name](self.store, abi.KERNEL_RESERVE) == 0
         after = np.frombuffer(self.memory.read(self.store, abi.KERNEL_RESERVE, image.size), np.uint8)
         different = np.flatnonzero(after != image[abi.KERNEL_RESERVE :]) + abi.KERNEL_RESERVE
-        for name in ("output", "packed", "scratch"):
+        for name in ("output", "packed", "scratch", *case.written):
             if name in sizes:
                 different = different[(different < at[name]) | (different >= at[name] + sizes[name])]
         return [f"{case}: byte 0x{offset:x}" for offset in different[:3]]

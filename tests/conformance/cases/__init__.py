@@ -30,6 +30,7 @@ FAMILIES = (
     "movement",
     "pooling",
     "quantization",
+    "recurrent",
     "reduction",
 )
 

@@ -27,6 +27,7 @@ OPS = Registry(
         "requantize": "edge_sdk.compiler.ops.requantize:Requantize",
         "reshape": "edge_sdk.compiler.ops.reshape:Reshape",
         "softmax": "edge_sdk.compiler.ops.softmax:Softmax",
+        "svdf": "edge_sdk.compiler.ops.svdf:Svdf",
     },
 )
 

@@ -157,6 +157,12 @@ def require_shape(value: Value, expected: tuple[int, ...]) -> None:
     )
 
 
+def require_states(node: Node, *states: Value | None) -> None:
+    """Raise ModelError unless the node writes back the states that it reads, in this order, after its results."""
+    for state in states:
+        require(state in node.outputs[1:], f"state {state.name if state else '?'!r} is no variable tensor")
+
+
 def require_same_quantization(first: Value, second: Value) -> None:
     """Check that an op that only moves or compares steps has the same step on both sides."""
     a, b = per_tensor(first), per_tensor(second)

@@ -11,8 +11,9 @@ from edge_sdk.compiler.importers import IMPORTERS, import_model
 from edge_sdk.compiler.importers.tflite import schema
 from edge_sdk.compiler.importers.tflite.ops import OPERATORS
 from edge_sdk.compiler.ops import OPS
+from edge_sdk.compiler.passes.check_nodes import check_nodes
 from edge_sdk.errors import ModelError
-from tests.unit.compiler.tflite_writer import Table, TfliteWriter, fully_connected_options, small_int8_model
+from tests.unit.compiler.tflite_writer import Table, TfliteWriter, fully_connected_options, options, small_int8_model
 
 
 def relu_model(writer: TfliteWriter, **tensor: Any) -> Graph:
@@ -126,12 +127,53 @@ def test_scales_without_zero_points_have_zeros_that_take_no_memory() -> None:
     assert quantization.zero_points.strides == (0,)
 
 
-def test_a_variable_makes_its_node_unknown() -> None:
+def svdf_model(writer: TfliteWriter, state: int, dtype: str = "float32") -> bytes:
+    """A model of one filter that remembers two inputs; its output is the sum of both."""
+    x, y = writer.tensor("x", (1, 1), dtype), writer.tensor("y", (1, 1), dtype)
+    weights = writer.constant("w", np.ones((1, 1), np.float32)), writer.constant("t", np.ones((1, 2), np.float32))
+    writer.operator("SVDF", [x, *weights, -1, state], [y], **options(schema.SVDFOptions, RANK=("i", 1)))
+    return writer.finish([x], [y])
+
+
+def test_a_variable_becomes_a_state_that_its_node_reads_and_writes() -> None:
     writer = TfliteWriter()
-    x = writer.tensor("x", (1,), "float32")
-    state = writer.tensor("state", (1,), "float32", fields={schema.Tensor.IS_VARIABLE: ("?", True)})
-    y = writer.tensor("y", (1,), "float32")
-    writer.operator("ADD", [x, state], [y])
+    graph = import_model(svdf_model(writer, writer.variable("state", (1, 2), "float32")), "m")
+    (state,) = graph.states
+    np.testing.assert_array_equal(graph.states[state], np.zeros((1, 2), np.float32))
+    (node,) = graph.nodes
+    assert state in node.inputs
+    assert [value.name for value in node.outputs] == ["y", "state"]
+
+
+def test_an_int8_variable_starts_at_its_zero_point() -> None:
+    writer = TfliteWriter()
+    graph = import_model(
+        svdf_model(writer, writer.variable("state", (1, 2), "int8", scales=[0.5], zero_points=[-7])), "m"
+    )
+    assert [contents.tolist() for contents in graph.states.values()] == [[[-7, -7]]]
+
+
+def test_a_variable_that_is_too_large_or_has_contents_is_refused() -> None:
+    writer = TfliteWriter()
+    with pytest.raises(ModelError, match="variables take more than 268,435,456 bytes"):
+        import_model(svdf_model(writer, writer.variable("state", (1, 1 << 28), "float32")), "m")
+    writer = TfliteWriter()
+    full = {"data": np.ones((1, 2), np.float32), "fields": {schema.Tensor.IS_VARIABLE: ("?", True)}}
+    with pytest.raises(ModelError, match="variable 'state' is float32 or has contents"):
+        import_model(svdf_model(writer, writer.tensor("state", (1, 2), "float32", **full)), "m")
+
+
+def test_a_state_that_is_no_variable_is_refused_by_its_node() -> None:
+    writer = TfliteWriter()
+    graph = import_model(svdf_model(writer, writer.constant("state", np.zeros((1, 2), np.float32))), "m")
+    with pytest.raises(ModelError, match=r"SVDF x1: state 'state' is no variable tensor"):
+        check_nodes(graph)
+
+
+def test_an_operator_that_keeps_no_state_may_not_read_a_variable() -> None:
+    writer = TfliteWriter()
+    x, y = writer.tensor("x", (1,), "float32"), writer.tensor("y", (1,), "float32")
+    writer.operator("ADD", [x, writer.variable("state", (1,), "float32")], [y])
     (node,) = import_model(writer.finish([x], [y]), "m").nodes
     assert node.attributes == Unknown("keeps state between calls in a variable tensor")
 

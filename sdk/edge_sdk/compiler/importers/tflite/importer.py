@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from edge_sdk.compiler.graph import Graph, Node, Quantization, Unknown, Value
 from edge_sdk.compiler.importers.tflite import schema
 from edge_sdk.compiler.importers.tflite.flatbuffer import FlatBuffer, Table
-from edge_sdk.compiler.importers.tflite.ops import MAX_RANK, OPERATORS, Operator
+from edge_sdk.compiler.importers.tflite.ops import KEEP_STATE, MAX_RANK, OPERATORS, Operator
 from edge_sdk.errors import ModelError
 
 # Bounds on lists: a small damaged file must not make us build a large graph.
@@ -25,6 +25,8 @@ MAX_OPERANDS = 4096
 #: In all operators together: each of them may name the same list.
 MAX_ALL_OPERANDS = 1 << 18
 MAX_ELEMENTS = 1 << 32
+#: Of all variables together: what they hold at first becomes part of the module.
+MAX_STATE_BYTES = 1 << 28
 #: Types whose constants are read as arrays.
 ARRAY_TYPES = frozenset({"float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool"})
 
@@ -56,7 +58,7 @@ class _SubgraphReader:
         self.buffers = model.tables(schema.Model.BUFFERS, 2 * MAX_TENSORS)
         self.tensors = subgraph.tables(schema.SubGraph.TENSORS, MAX_TENSORS)
         self.values: dict[int, Value] = {}
-        self.variables: set[Value] = set()
+        self.states: dict[Value, NDArray[Any]] = {}
         self.ready: set[Value] = set()
         self.operands = 0
 
@@ -66,10 +68,10 @@ class _SubgraphReader:
         if not inputs or not outputs:
             raise ModelError(f"{self.buffer.name}: a model with {len(inputs)} inputs and {len(outputs)} outputs")
         for value in inputs:
-            if value.is_constant or value in self.ready:
-                raise self.buffer.damaged(f"input {value.name!r} is constant or stands there twice")
+            if value.is_constant or value in self.ready or value in self.states:
+                raise self.buffer.damaged(f"input {value.name!r} is constant, a variable or stands there twice")
             self.ready.add(value)
-        graph = Graph(self.buffer.name, inputs, outputs)
+        graph = Graph(self.buffer.name, inputs, outputs, states=self.states)
         for index, table in enumerate(self.subgraph.tables(schema.SubGraph.OPERATORS, MAX_OPERATORS)):
             graph.nodes.append(self._node(index, table))
         for value in outputs:
@@ -90,21 +92,22 @@ class _SubgraphReader:
             if value is not None:
                 self._require_ready(value, f"input of {origin} {name!r}")
         for value in outputs:
-            if value.is_constant or value in self.ready:
+            if value.is_constant or value in self.ready or value in self.states:
                 raise self.buffer.damaged(f"{origin} {name!r} writes {value.name!r}, which has its contents already")
             self.ready.add(value)
         try:
             op, inputs, attributes = self._translate(origin, table, inputs, outputs)
         except ModelError as reason:
             op, attributes = origin, Unknown(reason.message)
-        return Node(op, name, inputs, outputs, attributes, origin)
+        states = [value for value in inputs if value in self.states]
+        return Node(op, name, inputs, outputs + [value for value in states if value is not None], attributes, origin)
 
     def _translate(
         self, origin: str, table: Table, inputs: list[Value | None], outputs: list[Value]
     ) -> tuple[str, list[Value | None], Any]:
         if origin not in OPERATORS:
             raise ModelError("no such operator in this version")
-        if any(value in self.variables for value in (*inputs, *outputs)):
+        if origin not in KEEP_STATE and any(value in self.states for value in inputs):
             raise ModelError("keeps state between calls in a variable tensor")
         options = table.table(schema.Operator.OPTIONS)
         kind = table.number(schema.Operator.OPTIONS_TYPE, "B", 0)
@@ -129,8 +132,7 @@ class _SubgraphReader:
         return indices
 
     def _require_ready(self, value: Value, role: str) -> None:
-        # An empty variable is given its contents by the operators that use it; they are refused by name.
-        if not value.is_constant and value not in self.ready and value not in self.variables:
+        if not value.is_constant and value not in self.ready and value not in self.states:
             raise self.buffer.damaged(f"{role}: tensor {value.name!r} is used before it is computed")
 
     def _value(self, index: int) -> Value:
@@ -141,8 +143,17 @@ class _SubgraphReader:
             value = self._read_tensor(table, index)
             self.values[index] = value
             if table.number(schema.Tensor.IS_VARIABLE, "?", False):
-                self.variables.add(value)
+                self.states[value] = self._first_contents(value)
         return self.values[index]
+
+    def _first_contents(self, value: Value) -> NDArray[Any]:
+        """Zeros, or for int8 what stands for zero."""
+        if value.dtype not in ARRAY_TYPES or value.is_constant:
+            raise self.buffer.damaged(f"variable {value.name!r} is {value.dtype} or has contents")
+        if value.size_bytes + sum(state.nbytes for state in self.states.values()) > MAX_STATE_BYTES:
+            raise ModelError(f"{self.buffer.name}: its variables take more than {MAX_STATE_BYTES:,} bytes")
+        zero = value.quantization.zero_points[:1] if value.quantization is not None and value.dtype == "int8" else 0
+        return np.full(value.shape, zero, value.dtype)
 
     def _read_tensor(self, table: Table, index: int) -> Value:
         name = table.string(schema.Tensor.NAME) or f"tensor {index}"

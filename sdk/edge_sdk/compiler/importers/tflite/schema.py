@@ -84,6 +84,13 @@ class DepthwiseConv2DOptions:
     DILATION_H = 6
 
 
+class SVDFOptions:
+    UNION = 6
+    RANK = 0
+    ACTIVATION = 1
+    ASYMMETRIC_QUANTIZE_INPUTS = 2
+
+
 class Pool2DOptions:
     UNION = 5
     PADDING = 0

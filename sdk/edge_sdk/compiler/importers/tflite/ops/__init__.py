@@ -5,14 +5,22 @@ A row: schema word -> function of the operator that returns (op, inputs, attribu
 
 from __future__ import annotations
 
-from edge_sdk.compiler.importers.tflite.ops import convolution, elementwise, movement, reduction
+from edge_sdk.compiler.importers.tflite.ops import convolution, elementwise, movement, recurrent, reduction
 from edge_sdk.compiler.importers.tflite.ops.operator import MAX_RANK, Operator, Row
 
-OPERATORS: dict[str, Row] = {
-    **convolution.OPERATORS,
-    **elementwise.OPERATORS,
-    **movement.OPERATORS,
-    **reduction.OPERATORS,
-}
+OPERATORS: dict[str, Row] = dict(
+    sorted(
+        {
+            **convolution.OPERATORS,
+            **elementwise.OPERATORS,
+            **movement.OPERATORS,
+            **recurrent.OPERATORS,
+            **reduction.OPERATORS,
+        }.items()
+    )
+)
 
-__all__ = ["MAX_RANK", "OPERATORS", "Operator", "Row"]
+#: Operators that read and write their variable tensors in one go; all others see a copy.
+KEEP_STATE = frozenset(recurrent.OPERATORS)
+
+__all__ = ["KEEP_STATE", "MAX_RANK", "OPERATORS", "Operator", "Row"]
