@@ -9,6 +9,8 @@
 #include "family.h"
 #define EDGE_FAMILY fully_connected
 #include "family.h"
+#define EDGE_FAMILY lookup
+#include "family.h"
 #define EDGE_FAMILY mean
 #include "family.h"
 #define EDGE_FAMILY pool

@@ -196,6 +196,7 @@ class Row:
         is_sum: float outputs are sums of products, so that two engines may differ by 1e-6 * sum(abs(x * w)).
         scale_matters: int8 tensors without a scale are refused.
         dtype_matters: tensors of a foreign dtype are refused; not so where bytes are only moved.
+        kernels: of the oracle; others than the reference ones where those lack the operator.
     """
 
     make: Callable[[Case], Added]
@@ -205,3 +206,4 @@ class Row:
     is_sum: bool = False
     scale_matters: bool = True
     dtype_matters: bool = True
+    kernels: str = "BUILTIN_REF"

@@ -22,7 +22,7 @@ class Truth:
 
     def __init__(self, oracle: Oracle, generated: Generated, calls: list[Arrays]) -> None:
         self._oracle, self._generated, self._calls = oracle, generated, calls
-        self._theirs = oracle.run(generated.data, calls)
+        self._theirs = oracle.run(generated.data, calls, generated.kernels)
         self._rivals: list[Arrays] | None = None
 
     def mistakes(self, ours: list[Arrays]) -> list[str]:

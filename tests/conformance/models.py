@@ -46,6 +46,11 @@ class Generated:
     def calls(self) -> int:
         return max(use.row.calls for use in self.uses)
 
+    @property
+    def kernels(self) -> str:
+        """Which of the oracle's kernels are the truth; the same for all uses."""
+        return self.uses[0].row.kernels
+
     def draw(self, seed: int) -> list[list[np.ndarray]]:
         """Return the inputs of a sequence of calls."""
         rng = np.random.default_rng((seed, 1))
@@ -62,7 +67,11 @@ def models_of_all_ops(dtype: str, seed: int, uses: int) -> list[Generated]:
     rng = np.random.default_rng(seed)
     wanted = [(case, dtype) for case, row in CASES.items() if dtype in row.dtypes for _ in range(uses)]
     rng.shuffle(wanted)
-    return [_generated(wanted[at : at + SIDE_BY_SIDE], rng, False) for at in range(0, len(wanted), SIDE_BY_SIDE)]
+    models = []
+    for kernels in sorted({CASES[case].kernels for case, _ in wanted}):
+        same = [each for each in wanted if CASES[each[0]].kernels == kernels]
+        models += [_generated(same[at : at + SIDE_BY_SIDE], rng, False) for at in range(0, len(same), SIDE_BY_SIDE)]
+    return models
 
 
 def _generated(wanted: Iterable[tuple[str, str]], rng: np.random.Generator, magnitudes: bool) -> Generated:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.contract import kernel_cases_recurrent
+from tests.contract import kernel_cases_map, kernel_cases_recurrent
 from tests.contract import kernel_oracle as oracle
 from tests.contract.kernel_case import NUMBERS_F32, Case, Rng, floats, int8s, numbers_s8, scales
 
@@ -220,6 +220,7 @@ FAMILIES: dict[str, Callable[[Rng, str], Iterator[Case]]] = {
     "depthwise_conv2d": convolutions,
     "elementwise": elementwise,
     "fully_connected": fully_connected,
+    "lookup": kernel_cases_map.lookups,
     "mean": means,
     "pool": pools,
     "softmax": softmaxes,

@@ -119,6 +119,7 @@ LARGE = {
     "depthwise_conv2d": {"input_h": 64, "input_w": 64, "input_c": 64, "output_h": 64, "output_w": 64, "output_c": 64},
     "elementwise": {"count": 2**18 + 1},
     "fully_connected": {"batch": 16, "input_c": 1024, "output_c": 300},
+    "lookup": {"count": 2**18 + 1},
     "mean": {"outer": 300, "reduced": 64, "inner": 64},
     "pool": {"input_h": 64, "input_w": 64, "channels": 64, "output_h": 64, "output_w": 64},
     "softmax": {"rows": 70, "depth": 1024},
@@ -146,6 +147,7 @@ def large(kernel: abi.Kernel) -> tuple[dict[str, Any], dict[str, Any]]:
         "scale": 2400,
         "window": 8192,
         "twiddle": 8192,
+        "table": 2**17,
         "time": 2**19,
         "state": 2**19,
     }
@@ -218,6 +220,8 @@ MISFITS: list[tuple[str, dict[str, Any], str]] = [
     ("add_s8", {"a_count": 0}, "a_count"),
     ("add_s8", {"a_shift": 1}, "a_shift"),
     ("add_f32", {"multiplier": 1}, "multiplier"),
+    ("lookup_s8", {"count": 0}, "count"),
+    ("lookup_s16", {"table": 2**20 + 1}, "table"),
     ("softmax_s8", {"depth": 65537}, "depth"),
     ("softmax_f32", {"beta": float("inf")}, "beta"),
     ("quantize_f32_s8", {"scale": 0.0}, "scale"),
@@ -279,7 +283,7 @@ class BareKernels:
         kernel, end = abi.KERNELS[case.kernel], abi.KERNEL_RESERVE + 256
         at: dict[str, Any] = {}
         sizes = {name: array.nbytes for name, array in case.inputs.items()}
-        sizes["output"] = case.output.size * (4 if case.output.dtype.kind == "f" else 1)
+        sizes["output"] = case.output.size * (4 if case.output.dtype.kind == "f" else case.output.itemsize)
         for region, size in (("packed", abi.packed_bytes), ("scratch", abi.scratch_bytes)):
             if region in kernel.fields:
                 sizes[region] = at[f"{region}_bytes"] = size(kernel, case.fields)

@@ -22,6 +22,7 @@ ACTIVATIONS: dict[str, tuple[float, float]] = {
     "none": (-math.inf, math.inf),
     "relu": (0.0, math.inf),
     "relu6": (0.0, 6.0),
+    "relu_0_to_1": (0.0, 1.0),
     "relu_n1_to_1": (-1.0, 1.0),
 }
 FLOAT32_MAX = float(np.finfo(np.float32).max)
@@ -65,15 +66,16 @@ def mean_multiplier(real: float, count: int) -> tuple[int, int]:
     return (multiplier << up) // count, shift - up
 
 
-def quantized_range(activation: str, scale: float, zero_point: int) -> tuple[int, int]:
-    """Return (act_min, act_max) in int8 steps; the division is float32, as the reference's."""
+def quantized_range(activation: str, scale: float, zero_point: int, dtype: str = "int8") -> tuple[int, int]:
+    """Return (act_min, act_max) in steps of the dtype; the division is float32, as the reference's."""
     low, high = ACTIVATIONS[activation]
+    info = np.iinfo(dtype)
 
     def step(real: float) -> int:
         return zero_point + round_half_away(float(np.float32(real) / np.float32(scale)))
 
-    act_min = INT8_MIN if math.isinf(low) else max(INT8_MIN, step(low))
-    act_max = INT8_MAX if math.isinf(high) else min(INT8_MAX, step(high))
+    act_min = info.min if math.isinf(low) else max(info.min, step(low))
+    act_max = info.max if math.isinf(high) else min(info.max, step(high))
     return act_min, act_max
 
 
@@ -87,3 +89,13 @@ def round_half_away_array(x: NDArray[Any]) -> NDArray[Any]:
     """Return `round_half_away` of each element, still floating."""
     rounded: NDArray[Any] = np.trunc(x + np.copysign(np.asarray(0.5, x.dtype), x))
     return rounded
+
+
+def scale_steps(x: NDArray[np.int64], multiplier: int, shift: int) -> NDArray[np.int64]:
+    """Return x * multiplier * 2^(shift - 31) as MultiplyByQuantizedMultiplier does: two roundings, int32 throughout."""
+    left, right = max(shift, 0), max(-shift, 0)
+    shifted = (x << left).astype(np.int32).astype(np.int64)
+    high = (shifted * multiplier + (1 << 30)) >> 31
+    if right == 0:
+        return high
+    return (high + (1 << (right - 1)) - (high < 0)) >> right

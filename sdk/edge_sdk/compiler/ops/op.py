@@ -108,6 +108,13 @@ def kernel_dtype(*values: Value) -> str:
     return KERNEL_DTYPES[dtypes[0]]
 
 
+def source_dtype(*values: Value) -> str:
+    """Return the dtype that the values have in the source model: "uint8" for int8 steps of an unsigned tensor."""
+    dtypes = sorted({"uint8" if value.unsigned and value.dtype == "int8" else value.dtype for value in values})
+    require(len(dtypes) == 1, f"{' and '.join(dtypes)} tensors")
+    return dtypes[0]
+
+
 def per_tensor(value: Value) -> Quantization:
     """Return the quantisation of an activation: one positive scale, a zero point that the dtype can hold."""
     q = value.quantization
@@ -115,9 +122,10 @@ def per_tensor(value: Value) -> Quantization:
         raise ModelError(f"tensor {value.name!r} is {value.dtype} but has no scale")
     require(q.is_per_tensor, f"tensor {value.name!r} has {q.scales.size} scales, expected 1")
     require(bool(np.isfinite(q.scales[0])) and q.scale > 0, f"tensor {value.name!r} has scale {q.scale}")
-    low, high = (0, 255) if value.dtype == "uint8" else (-128, 127)
+    info = np.iinfo(value.dtype)
     require(
-        low <= q.zero_point <= high, f"tensor {value.name!r} has zero point {q.zero_point}, expected {low} to {high}"
+        info.min <= q.zero_point <= info.max,
+        f"tensor {value.name!r} has zero point {q.zero_point}, expected {info.min} to {info.max}",
     )
     return q
 

@@ -61,7 +61,7 @@ def test_constant_quantisation_and_reshape_are_computed_ahead() -> None:
 
 
 def test_refusals_are_listed_together_with_count_reason_and_first_node() -> None:
-    x, y = Value("x", "int16", (2,)), Value("y", "int16", (2,))
+    x, y = Value("x", "int32", (2,)), Value("y", "int32", (2,))
     nodes = [
         Node("SVDF", "s1", [x], [y], Unknown("no such operator"), "SVDF"),
         Node("relu", "r1", [x], [y], None, "RELU"),
@@ -71,7 +71,7 @@ def test_refusals_are_listed_together_with_count_reason_and_first_node() -> None
         check_nodes(Graph("kws", [x], [y], nodes))
     assert caught.value.message.splitlines() == [
         "kws: 3 of 3 operators cannot be converted:",
-        "  RELU x1: int16 tensors (first: node 'r1')",
+        "  RELU x1: int32 tensors (first: node 'r1')",
         "  SVDF x2: no such operator (first: node 's1')",
     ]
 
