@@ -50,10 +50,12 @@ static edge_status check_numbers(const edge_conv2d_desc *d, edge_kernel_id id, i
   if (is_float) {
     REQUIRE(input_zero_point, RANGE, d->input_zero_point == 0);
     REQUIRE(output_zero_point, RANGE, d->output_zero_point == 0);
+    REQUIRE(filter_zero_point, RANGE, d->filter_zero_point == 0);
     REQUIRE(act_min, RANGE, d->act_min.f <= d->act_max.f); /* false for a NaN */
   } else {
     REQUIRE(input_zero_point, RANGE, edge_zero_point_ok(d->input_zero_point));
     REQUIRE(output_zero_point, RANGE, edge_zero_point_ok(d->output_zero_point));
+    REQUIRE(filter_zero_point, RANGE, edge_zero_point_ok(d->filter_zero_point));
     REQUIRE(act_min, RANGE, edge_s8_range_ok(d->act_min.i, d->act_max.i));
   }
   return 0;
@@ -258,6 +260,7 @@ static void run(const edge_conv2d_desc *d, const edge_gemm *g, uint8_t *base, co
   task.zero_point = d->output_zero_point;
   task.act_min = d->act_min;
   task.act_max = d->act_max;
+  edge_gemm_set_zero_points(g, &task, k, d->input_zero_point, d->filter_zero_point);
   edge_gemm_clear_padding(g, k, panel, d->end - d->begin < most ? d->end - d->begin : most);
   for (uint32_t row = d->begin; row < d->end;) {
     const uint32_t count = d->end - row < most ? d->end - row : most;

@@ -39,7 +39,9 @@ static int32_t sum_s8(const edge_conv2d_desc *d, const uint8_t *base, pixel p, u
       const int64_t at = input_index(d, p, fy, fx);
       if (at < 0) continue;
       const int8_t *w = filter + filter_index(d, channel, fy, fx);
-      for (uint32_t c = 0; c < d->input_c; c++) sum += (uint32_t)((input[at + c] - d->input_zero_point) * w[c]);
+      for (uint32_t c = 0; c < d->input_c; c++) {
+        sum += (uint32_t)((input[at + c] - d->input_zero_point) * (w[c] - d->filter_zero_point));
+      }
     }
   }
   return (int32_t)sum;

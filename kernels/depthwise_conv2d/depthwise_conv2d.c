@@ -132,6 +132,7 @@ static edge_status check_s8(const void *desc, const edge_memory *memory) {
   if (status != 0) return status;
   REQUIRE(input_zero_point, RANGE, edge_zero_point_ok(d->input_zero_point));
   REQUIRE(output_zero_point, RANGE, edge_zero_point_ok(d->output_zero_point));
+  REQUIRE(filter_zero_point, RANGE, edge_zero_point_ok(d->filter_zero_point));
   REQUIRE(act_min, RANGE, edge_s8_range_ok(d->act_min.i, d->act_max.i));
   return check_regions(d, id, 0, memory);
 }
@@ -145,6 +146,7 @@ static edge_status check_f32(const void *desc, const edge_memory *memory) {
   REQUIRE(shift, RANGE, d->shift == 0);
   REQUIRE(input_zero_point, RANGE, d->input_zero_point == 0);
   REQUIRE(output_zero_point, RANGE, d->output_zero_point == 0);
+  REQUIRE(filter_zero_point, RANGE, d->filter_zero_point == 0);
   REQUIRE(act_min, RANGE, d->act_min.f <= d->act_max.f);
   return check_regions(d, id, 1, memory);
 }

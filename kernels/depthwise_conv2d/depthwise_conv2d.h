@@ -9,8 +9,8 @@
  *
  *     | bias' i32[P] | multiplier i32[P] | left i32[P] | right i32[P] | round i32[P] | weights i16 |
  *
- * bias' = bias - input_zero_point * sum of the channel's weights; the four scale words are those of lanes.h. Wasm has
- * slow 64-bit integer products, so its tiles differ where lanes.h says "powers":
+ * The weights are without their zero point. bias' = bias - input_zero_point * their sum; the four scale words are those
+ * of lanes.h. Wasm has slow 64-bit integer products, so its tiles differ where lanes.h says "powers":
  *
  *     | fractions i32[4] | bias' i32[P] | factor, up, down f64[P]  or  multiplier, left, right, round i32[P], gap | ...
  *

@@ -63,7 +63,7 @@ static int32_t sum_s8(const edge_dw_desc *d, const int8_t *input, const int8_t *
     for (uint32_t kx = 0; kx < d->filter_w; kx++) {
       const int64_t at = input_index(d, p, ky, kx);
       if (at < 0) continue;
-      const int32_t weight = filter[((size_t)ky * d->filter_w + kx) * d->output_c + c];
+      const int32_t weight = filter[((size_t)ky * d->filter_w + kx) * d->output_c + c] - d->filter_zero_point;
       sum += (uint32_t)((input[at + input_channel] - d->input_zero_point) * weight);
     }
   }

@@ -12,7 +12,7 @@ static void pack_weights(const edge_dw_desc *d, const edge_dw_kernel *kernel, co
     const uint32_t c = start + kernel->order[lane];
     for (uint32_t k = 0; k < taps; k++) {
       const size_t pair = (size_t)(k / 2u) * 2u * lanes + 2u * lane + k % 2u, single = (size_t)k * lanes + lane;
-      to[kernel->paired ? pair : single] = filter[(size_t)k * d->output_c + c];
+      to[kernel->paired ? pair : single] = (int16_t)(filter[(size_t)k * d->output_c + c] - d->filter_zero_point);
     }
     if (kernel->paired && taps % 2u != 0) to[(size_t)(taps / 2u) * 2u * lanes + 2u * lane + 1u] = 0;
   }
@@ -23,7 +23,9 @@ static int32_t folded_bias(const edge_dw_desc *d, const uint8_t *base, uint32_t 
   const int8_t *filter = (const int8_t *)(base + d->filter);
   const uint32_t bias = d->bias != 0 ? ((const uint32_t *)(const void *)(base + d->bias))[c] : 0u;
   uint32_t sum = 0;
-  for (uint32_t k = 0; k < edge_dw_taps(d); k++) sum += (uint32_t)(int32_t)filter[(size_t)k * d->output_c + c];
+  for (uint32_t k = 0; k < edge_dw_taps(d); k++) {
+    sum += (uint32_t)(filter[(size_t)k * d->output_c + c] - d->filter_zero_point);
+  }
   return (int32_t)(bias - (uint32_t)d->input_zero_point * sum);
 }
 

@@ -29,7 +29,9 @@ void edge_qs8_fully_connected_ref(const edge_fully_connected_desc *d, uint8_t *b
     for (uint32_t n = d->begin; n < d->end; n++) {
       const int8_t *w = (const int8_t *)base + d->filter + (size_t)n * d->input_c;
       uint32_t sum = d->bias != 0 ? bias[n] : 0; /* modulo 2^32, as that of every fast form */
-      for (uint32_t k = 0; k < d->input_c; k++) sum += (uint32_t)((x[k] - d->input_zero_point) * w[k]);
+      for (uint32_t k = 0; k < d->input_c; k++) {
+        sum += (uint32_t)((x[k] - d->input_zero_point) * (w[k] - d->filter_zero_point));
+      }
       ((int8_t *)base + d->output)[(size_t)m * d->output_c + n] = requantize(d, (int32_t)sum, scale[n]);
     }
   }

@@ -107,6 +107,11 @@ uint64_t edge_gemm_scratch_bytes_needed(int is_float, uint64_t k) {
 
 /* ---- packing ---- */
 
+/* An int8 as the panel holds it. */
+static uint32_t panel_value(const edge_gemm *g, int32_t x) {
+  return (uint32_t)(x + (g->panel == EDGE_PANEL_U8 ? 128 : 0));
+}
+
 /* Places one channel's weights at its lane and returns their sum, modulo 2^32. */
 static uint32_t pack_channel_s8(const edge_gemm *g, const int8_t *filter, uint32_t k, uint32_t lane, int8_t *tile) {
   uint32_t sum = 0;
@@ -135,7 +140,7 @@ static void pack_mbqm(const edge_gemm *g, int32_t multiplier, int32_t shift, uin
 
 static void pack_s8(const edge_gemm *g, const edge_gemm_weights *w, uint32_t channel, uint32_t lane, uint8_t *tile) {
   int32_t *words = (int32_t *)(void *)tile;
-  const uint32_t panel_zero = (uint32_t)(w->input_zero_point + (g->panel == EDGE_PANEL_U8 ? 128 : 0));
+  const uint32_t panel_zero = panel_value(g, w->input_zero_point);
   const int8_t *filter = (const int8_t *)w->filter + (size_t)channel * w->k;
   const uint32_t sum = pack_channel_s8(g, filter, w->k, lane, (int8_t *)tile + header_bytes(g));
   const uint32_t bias = w->bias != NULL ? ((const uint32_t *)w->bias)[channel] : 0;
@@ -208,6 +213,21 @@ edge_gemm_task edge_gemm_begin(const edge_gemm *g, edge_gemm_epilogue epilogue, 
   return task;
 }
 
+void edge_gemm_set_zero_points(const edge_gemm *g, edge_gemm_task *task, uint32_t k, int32_t input_zero_point,
+                               int32_t filter_zero_point) {
+  task->filter_zero_point = filter_zero_point;
+  task->row_term = (uint32_t)filter_zero_point * k * panel_value(g, input_zero_point);
+}
+
+/* The padding of k is 0 in the panel, so it counts for nothing in the sums. */
+static void find_row_terms(const edge_gemm *g, const edge_gemm_task *task, const uint8_t *panel, uint32_t rows,
+                           int32_t *terms) {
+  for (uint32_t row = 0; row < rows; row++) {
+    const uint32_t sum = (uint32_t)g->sum(panel + row * task->panel_stride, task->k);
+    terms[row] = (int32_t)(task->row_term - (uint32_t)task->filter_zero_point * sum);
+  }
+}
+
 static void copy_bytes(uint8_t *to, const uint8_t *from, size_t count) {
   if (count == 8) {
     __builtin_memcpy(to, from, 8);
@@ -229,6 +249,7 @@ static void run_partial(const edge_gemm *g, const edge_gemm_task *task, const ui
   part.output_stride = g->nr * element;
   for (uint32_t row = 0; row < rows; row += PARTIAL_ROWS) {
     const uint32_t count = rows - row < PARTIAL_ROWS ? rows - row : PARTIAL_ROWS;
+    if (task->row_terms != NULL) part.row_terms = task->row_terms + row;
     g->run(&part, panel + row * task->panel_stride, count, tile, 1, aside);
     for (uint32_t i = 0; i < count; i++) {
       copy_bytes(output + (row + i) * task->output_stride,
@@ -238,8 +259,9 @@ static void run_partial(const edge_gemm *g, const edge_gemm_task *task, const ui
   }
 }
 
-void edge_gemm_run(const edge_gemm *g, const edge_gemm_task *task, const void *panel, uint32_t rows, const void *packed,
-                   uint32_t n_begin, uint32_t n_end, void *output) {
+/* edge_gemm_run with the row terms known. */
+static void run_channels(const edge_gemm *g, const edge_gemm_task *task, const void *panel, uint32_t rows,
+                         const void *packed, uint32_t n_begin, uint32_t n_end, void *output) {
   const size_t element = is_float(g) ? 4u : 1u;
   for (uint32_t n = n_begin; n < n_end;) {
     const uint32_t lane = n % g->nr;
@@ -256,4 +278,15 @@ void edge_gemm_run(const edge_gemm *g, const edge_gemm_task *task, const void *p
       n += lane_end - lane;
     }
   }
+}
+
+void edge_gemm_run(const edge_gemm *g, const edge_gemm_task *task, const void *panel, uint32_t rows, const void *packed,
+                   uint32_t n_begin, uint32_t n_end, void *output) {
+  int32_t terms[EDGE_GEMM_MAX_PANEL_ROWS];
+  edge_gemm_task whole = *task;
+  if (task->filter_zero_point != 0) {
+    find_row_terms(g, task, panel, rows, terms);
+    whole.row_terms = terms;
+  }
+  run_channels(g, &whole, panel, rows, packed, n_begin, n_end, output);
 }

@@ -11,7 +11,9 @@
  * copied and how panel rows meet whole tiles. Everything else is in gemm.c, once.
  *
  * int8: accumulators are 32 bits and wrap. The input's zero point is folded into the bias, so a padding pixel is the
- * value input_zero_point. Every variant gives the same bits. f32: each sum runs over k in order, from the bias.
+ * value input_zero_point. A zero point of the weights is the same for all channels: what it takes from a sum,
+ * filter_zero_point * sum(a[m] - input_zero_point), is found once for each row of the panel ("row terms").
+ * Every variant gives the same bits. f32: each sum runs over k in order, from the bias.
  */
 #ifndef EDGE_GEMM_H
 #define EDGE_GEMM_H
@@ -56,6 +58,9 @@ typedef struct edge_gemm_task {
   int32_t zero_point; /* of the output; int8 only */
   edge_num act_min;
   edge_num act_max;
+  int32_t filter_zero_point; /* int8 only, as all below */
+  uint32_t row_term;         /* of a row of the panel that is all 0 */
+  const int32_t *row_terms;  /* what each row of the panel adds to its sums; NULL: nothing */
 } edge_gemm_task;
 
 typedef struct edge_gemm {
@@ -69,12 +74,15 @@ typedef struct edge_gemm {
   /* Copies `runs` runs of `count` elements of A into the panel. Reads and writes exactly these. */
   void (*copy)(void *panel, size_t panel_stride, const void *source, size_t source_stride, uint32_t runs,
                uint32_t count);
+  /* int8: the sum of `count` elements of the panel, a multiple of k_step. */
+  int32_t (*sum)(const void *panel, uint32_t count);
   /* rows of the panel x `tiles` whole tiles; all nr channels of each are stored. */
   void (*run)(const edge_gemm_task *task, const void *panel, uint32_t rows, const void *packed, uint32_t tiles,
               void *output);
 } edge_gemm;
 
 #define EDGE_GEMM_MAX_NR 16u
+#define EDGE_GEMM_MAX_PANEL_ROWS 64u
 
 /* The variant for `isa`, or that of the best lesser ISA that has one; in the end the scalar one. */
 const edge_gemm *edge_qs8_gemm(edge_isa isa);
@@ -117,6 +125,10 @@ void edge_gemm_fill(const edge_gemm *g, void *panel, int32_t value, uint32_t cou
 
 /* The task for outputs of `n` channels by row; the caller sets zero_point, act_min and act_max. */
 edge_gemm_task edge_gemm_begin(const edge_gemm *g, edge_gemm_epilogue epilogue, uint32_t n, uint32_t k);
+
+/* For int8 weights with a zero point: k and the input's zero point as in the weights that were packed. */
+void edge_gemm_set_zero_points(const edge_gemm *g, edge_gemm_task *task, uint32_t k, int32_t input_zero_point,
+                               int32_t filter_zero_point);
 
 /* Panel rows x channels [n_begin, n_end). `output` is channel 0 of the first row. */
 void edge_gemm_run(const edge_gemm *g, const edge_gemm_task *task, const void *panel, uint32_t rows, const void *packed,

@@ -47,6 +47,21 @@ static void copy_s16(void *panel, size_t panel_stride, const void *source, size_
   }
 }
 
+static int32_t sum_s16(const void *panel, uint32_t count) {
+  const int16_t *at = panel;
+  __m256i sums = _mm256_setzero_si256();
+  uint32_t i = 0;
+  for (; i + 16 <= count; i += 16) {
+    const __m256i x = _mm256_loadu_si256((const __m256i *)(const void *)(at + i));
+    sums = _mm256_add_epi32(sums, _mm256_madd_epi16(x, _mm256_set1_epi16(1)));
+  }
+  int32_t lanes[8], sum = 0;
+  _mm256_storeu_si256((__m256i *)(void *)lanes, sums);
+  for (int lane = 0; lane < 8; lane++) sum += lanes[lane];
+  for (; i < count; i++) sum += at[i];
+  return sum;
+}
+
 EDGE_INLINE __m256i words(const uint8_t *tile, uint32_t word) {
   return _mm256_loadu_si256((const __m256i *)(const void *)edge_tile_words(tile, word, NR));
 }
@@ -129,11 +144,17 @@ EDGE_INLINE void step_s8(const edge_gemm_task *task, const uint8_t *a, const uin
   }
 }
 
-EDGE_INLINE void tile_s8(const edge_gemm_task *task, const uint8_t *a, const uint8_t *tiles, int8_t *output,
-                         const int mr, const int nt, const int f64) {
+EDGE_INLINE void tile_s8(const edge_gemm_task *task, const uint8_t *a, const int32_t *terms, const uint8_t *tiles,
+                         int8_t *output, const int mr, const int nt, const int f64) {
   __m256i acc[4][2];
   EDGE_UNROLL for (int j = 0; j < nt; j++) {
     EDGE_UNROLL for (int r = 0; r < mr; r++) acc[r][j] = words(TILE(tiles, j), EDGE_TILE_BIAS);
+  }
+  if (terms != NULL) {
+    EDGE_UNROLL for (int r = 0; r < mr; r++) {
+      const __m256i term = _mm256_set1_epi32(terms[r]);
+      EDGE_UNROLL for (int j = 0; j < nt; j++) acc[r][j] = _mm256_add_epi32(acc[r][j], term);
+    }
   }
   for (size_t k = 0; k < task->k; k += 4) {
     step_s8(task, a, tiles, k, acc, mr, nt);
@@ -151,11 +172,12 @@ EDGE_INLINE void tile_s8(const edge_gemm_task *task, const uint8_t *a, const uin
 /* All rows of the panel for `nt` tiles. */
 EDGE_INLINE void rows_s8(const edge_gemm_task *task, const uint8_t *a, uint32_t rows, const uint8_t *tiles,
                          int8_t *output, const int nt, const int f64) {
-  for (; rows >= 4; rows -= 4, a += 4 * task->panel_stride, output += 4 * task->output_stride) {
-    tile_s8(task, a, tiles, output, 4, nt, f64);
+  uint32_t row = 0;
+  for (; rows - row >= 4; row += 4, a += 4 * task->panel_stride, output += 4 * task->output_stride) {
+    tile_s8(task, a, edge_row_terms(task, row), tiles, output, 4, nt, f64);
   }
-  for (; rows >= 1; rows -= 1, a += task->panel_stride, output += task->output_stride) {
-    tile_s8(task, a, tiles, output, 1, nt, f64);
+  for (; row < rows; row += 1, a += task->panel_stride, output += task->output_stride) {
+    tile_s8(task, a, edge_row_terms(task, row), tiles, output, 1, nt, f64);
   }
 }
 
@@ -185,6 +207,7 @@ const edge_gemm edge_qs8_gemm__avx2 = {
     .k_step = 4,
     .max_panel_rows = 64,
     .copy = copy_s16,
+    .sum = sum_s16,
     .run = run_s8,
 };
 

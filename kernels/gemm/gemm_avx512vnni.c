@@ -48,6 +48,17 @@ static void copy_u8(void *panel, size_t panel_stride, const void *source, size_t
   }
 }
 
+static int32_t sum_u8(const void *panel, uint32_t count) {
+  const uint8_t *at = panel;
+  const __m512i ones = _mm512_set1_epi8(1);
+  __m512i sums = _mm512_setzero_si512();
+  uint32_t i = 0;
+  for (; i + 64 <= count; i += 64) sums = _mm512_dpbusd_epi32(sums, _mm512_loadu_si512(at + i), ones);
+  const __mmask64 rest = (UINT64_C(1) << (count % 64u)) - 1u;
+  if (rest != 0) sums = _mm512_dpbusd_epi32(sums, _mm512_maskz_loadu_epi8(rest, at + i), ones);
+  return _mm512_reduce_add_epi32(sums);
+}
+
 EDGE_INLINE __m512i words(const uint8_t *tile, uint32_t word) {
   return _mm512_loadu_si512(edge_tile_words(tile, word, NR));
 }
@@ -114,11 +125,17 @@ EDGE_INLINE __m128i output_s8(__m512i acc, const finish *f, const int f64) {
   return _mm512_cvtepi32_epi8(_mm512_add_epi32(y, f->zero_point));
 }
 
-EDGE_INLINE void tile_s8(const edge_gemm_task *task, const uint8_t *a, const uint8_t *tiles, int8_t *output,
-                         const int mr, const int nt, const int f64) {
+EDGE_INLINE void tile_s8(const edge_gemm_task *task, const uint8_t *a, const int32_t *terms, const uint8_t *tiles,
+                         int8_t *output, const int mr, const int nt, const int f64) {
   __m512i acc[8][4];
   EDGE_UNROLL for (int j = 0; j < nt; j++) {
     EDGE_UNROLL for (int r = 0; r < mr; r++) acc[r][j] = words(TILE(tiles, j), EDGE_TILE_BIAS);
+  }
+  if (terms != NULL) {
+    EDGE_UNROLL for (int r = 0; r < mr; r++) {
+      const __m512i term = _mm512_set1_epi32(terms[r]);
+      EDGE_UNROLL for (int j = 0; j < nt; j++) acc[r][j] = _mm512_add_epi32(acc[r][j], term);
+    }
   }
   for (size_t k = 0; k < task->k; k += 4) {
     __m512i b[4];
@@ -142,21 +159,22 @@ EDGE_INLINE void tile_s8(const edge_gemm_task *task, const uint8_t *a, const uin
 /* All rows of the panel for `nt` tiles. */
 EDGE_INLINE void rows_s8(const edge_gemm_task *task, const uint8_t *a, uint32_t rows, const uint8_t *tiles,
                          int8_t *output, const int nt, const int f64) {
-  for (; rows >= 8; rows -= 8, a += 8 * task->panel_stride, output += 8 * task->output_stride) {
-    tile_s8(task, a, tiles, output, 8, nt, f64);
+  uint32_t row = 0;
+  for (; rows - row >= 8; row += 8, a += 8 * task->panel_stride, output += 8 * task->output_stride) {
+    tile_s8(task, a, edge_row_terms(task, row), tiles, output, 8, nt, f64);
   }
-  for (; rows >= 4; rows -= 4, a += 4 * task->panel_stride, output += 4 * task->output_stride) {
-    tile_s8(task, a, tiles, output, 4, nt, f64);
+  for (; rows - row >= 4; row += 4, a += 4 * task->panel_stride, output += 4 * task->output_stride) {
+    tile_s8(task, a, edge_row_terms(task, row), tiles, output, 4, nt, f64);
   }
-  for (; rows >= 1; rows -= 1, a += task->panel_stride, output += task->output_stride) {
-    tile_s8(task, a, tiles, output, 1, nt, f64);
+  for (; row < rows; row += 1, a += task->panel_stride, output += task->output_stride) {
+    tile_s8(task, a, edge_row_terms(task, row), tiles, output, 1, nt, f64);
   }
 }
 
 EDGE_INLINE void tiles_s8(const edge_gemm_task *task, const uint8_t *a, uint32_t rows, const uint8_t *tiles,
                           uint32_t count, int8_t *output, const int f64) {
   for (; rows == 1 && count >= 4; count -= 4, tiles = TILE(tiles, 4), output += 4 * NR) {
-    tile_s8(task, a, tiles, output, 1, 4, f64);
+    tile_s8(task, a, task->row_terms, tiles, output, 1, 4, f64);
   }
   for (; count >= 2; count -= 2, tiles = TILE(tiles, 2), output += 2 * NR) {
     rows_s8(task, a, rows, tiles, output, 2, f64);
@@ -182,6 +200,7 @@ const edge_gemm edge_qs8_gemm__avx512vnni = {
     .k_step = 4,
     .max_panel_rows = 64,
     .copy = copy_u8,
+    .sum = sum_u8,
     .run = run_s8,
 };
 

@@ -23,6 +23,13 @@ static void copy_s16(void *panel, size_t panel_stride, const void *source, size_
   }
 }
 
+/* A multiple of 8 elements. */
+static int32_t sum_s16(const void *panel, uint32_t count) {
+  int32x4_t sums = vdupq_n_s32(0);
+  for (uint32_t i = 0; i < count; i += 8) sums = vpadalq_s16(sums, vld1q_s16((const int16_t *)panel + i));
+  return vaddvq_s32(sums);
+}
+
 /* One of k: lane j of A by weights [8]. */
 #define STEP(j)                                                         \
   do {                                                                  \
@@ -33,13 +40,10 @@ static void copy_s16(void *panel, size_t panel_stride, const void *source, size_
     }                                                                   \
   } while (0)
 
-EDGE_INLINE void tile_s8(const edge_gemm_task *task, const uint8_t *a, const uint8_t *tile, int8_t *output,
-                         const int mr, const int f64) {
+EDGE_INLINE void tile_s8(const edge_gemm_task *task, const uint8_t *a, const int32_t *terms, const uint8_t *tile,
+                         int8_t *output, const int mr, const int f64) {
   int32x4_t acc[8][2];
-  EDGE_UNROLL for (int r = 0; r < mr; r++) {
-    acc[r][0] = edge_words(tile, EDGE_TILE_BIAS, 0);
-    acc[r][1] = edge_words(tile, EDGE_TILE_BIAS, 1);
-  }
+  edge_start_tile_s8(acc, terms, tile, mr);
   const int8_t *b = (const int8_t *)tile + EDGE_TILE_HEADER(NR);
   for (uint32_t k = 0; k < task->k; k += 8, b += 8 * NR) {
     int16x8_t x[8];
@@ -63,15 +67,15 @@ EDGE_INLINE void tiles_s8(const edge_gemm_task *task, const uint8_t *panel, uint
   for (; tiles != 0; tiles--, tile += task->tile_bytes, output += NR) {
     const uint8_t *a = panel;
     int8_t *to = output;
-    uint32_t left = rows;
-    for (; left >= 8; left -= 8, a += 8 * task->panel_stride, to += 8 * task->output_stride) {
-      tile_s8(task, a, tile, to, 8, f64);
+    uint32_t row = 0;
+    for (; rows - row >= 8; row += 8, a += 8 * task->panel_stride, to += 8 * task->output_stride) {
+      tile_s8(task, a, edge_row_terms(task, row), tile, to, 8, f64);
     }
-    for (; left >= 4; left -= 4, a += 4 * task->panel_stride, to += 4 * task->output_stride) {
-      tile_s8(task, a, tile, to, 4, f64);
+    for (; rows - row >= 4; row += 4, a += 4 * task->panel_stride, to += 4 * task->output_stride) {
+      tile_s8(task, a, edge_row_terms(task, row), tile, to, 4, f64);
     }
-    for (; left >= 1; left -= 1, a += task->panel_stride, to += task->output_stride) {
-      tile_s8(task, a, tile, to, 1, f64);
+    for (; row < rows; row += 1, a += task->panel_stride, to += task->output_stride) {
+      tile_s8(task, a, edge_row_terms(task, row), tile, to, 1, f64);
     }
   }
 }
@@ -94,6 +98,7 @@ const edge_gemm edge_qs8_gemm__neon = {
     .k_step = 8,
     .max_panel_rows = 64,
     .copy = copy_s16,
+    .sum = sum_s16,
     .run = run_s8,
 };
 

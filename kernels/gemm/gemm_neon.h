@@ -12,6 +12,20 @@ EDGE_INLINE int32x4_t edge_words(const uint8_t *tile, uint32_t word, int half) {
   return vld1q_s32(edge_tile_words(tile, word, NR) + 4 * half);
 }
 
+/* The sums of mr rows before the first product. */
+EDGE_INLINE void edge_start_tile_s8(int32x4_t acc[8][2], const int32_t *terms, const uint8_t *tile, const int mr) {
+  EDGE_UNROLL for (int r = 0; r < mr; r++) {
+    acc[r][0] = edge_words(tile, EDGE_TILE_BIAS, 0);
+    acc[r][1] = edge_words(tile, EDGE_TILE_BIAS, 1);
+  }
+  if (terms == NULL) return;
+  EDGE_UNROLL for (int r = 0; r < mr; r++) {
+    const int32x4_t term = vdupq_n_s32(terms[r]);
+    acc[r][0] = vaddq_s32(acc[r][0], term);
+    acc[r][1] = vaddq_s32(acc[r][1], term);
+  }
+}
+
 /* The constants of a tile's epilogue: loaded before the first store, which could alias them. */
 typedef struct edge_finish {
   int32x4_t multiplier[2], left[2], minus_right[2], sign[2]; /* MBQM */

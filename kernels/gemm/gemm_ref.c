@@ -24,10 +24,17 @@ static void copy_f32(void *panel, size_t panel_stride, const void *source, size_
   copy_elements(panel, panel_stride, source, source_stride, runs, (size_t)count * 4u);
 }
 
-static int8_t output_s8(const edge_gemm_task *task, const uint8_t *tile, const int8_t *a, uint32_t lane) {
+static int32_t sum_s8(const void *panel, uint32_t count) {
+  int32_t sum = 0;
+  for (uint32_t i = 0; i < count; i++) sum += ((const int8_t *)panel)[i];
+  return sum;
+}
+
+static int8_t output_s8(const edge_gemm_task *task, const uint8_t *tile, const int8_t *a, uint32_t row, uint32_t lane) {
   const int32_t *words = (const int32_t *)(const void *)tile;
   const int8_t *b = (const int8_t *)tile + EDGE_TILE_HEADER(NR) + lane;
   uint32_t sum = (uint32_t)words[EDGE_TILE_BIAS * NR + lane];
+  if (task->row_terms != NULL) sum += (uint32_t)task->row_terms[row];
   for (uint32_t i = 0; i < task->k; i++) sum += (uint32_t)(a[i] * b[(size_t)i * NR]);
   const int32_t scaled =
       task->epilogue == EDGE_GEMM_MBQM
@@ -43,7 +50,7 @@ static void run_s8(const edge_gemm_task *task, const void *panel, uint32_t rows,
     int8_t *to = (int8_t *)output + row * task->output_stride;
     for (uint32_t channel = 0; channel < tiles * NR; channel++) {
       const uint8_t *tile = (const uint8_t *)packed + (size_t)(channel / NR) * task->tile_bytes;
-      to[channel] = output_s8(task, tile, a, channel % NR);
+      to[channel] = output_s8(task, tile, a, row, channel % NR);
     }
   }
 }
@@ -75,6 +82,7 @@ const edge_gemm edge_qs8_gemm__ref = {
     .k_step = 2, /* keeps every tile, and so its doubles, 8-aligned */
     .max_panel_rows = 8,
     .copy = copy_s8,
+    .sum = sum_s8,
     .run = run_s8,
 };
 

@@ -22,6 +22,11 @@ EDGE_INLINE int32_t edge_load_s32(const void *at) {
   return value;
 }
 
+/* The row terms from `row` of the panel on, or NULL. */
+EDGE_INLINE const int32_t *edge_row_terms(const edge_gemm_task *task, uint32_t row) {
+  return task->row_terms != NULL ? task->row_terms + row : NULL;
+}
+
 EDGE_INLINE const int32_t *edge_tile_words(const uint8_t *tile, uint32_t word, uint32_t nr) {
   return (const int32_t *)(const void *)tile + word * nr;
 }

@@ -20,6 +20,19 @@ EDGE_INLINE v128_t edge_words(const uint8_t *tile, uint32_t word, int half) {
   return wasm_v128_load(edge_tile_words(tile, word, NR) + 4 * half);
 }
 
+EDGE_INLINE int32_t edge_sum_lanes(v128_t x) {
+  return wasm_i32x4_extract_lane(x, 0) + wasm_i32x4_extract_lane(x, 1) + wasm_i32x4_extract_lane(x, 2) +
+         wasm_i32x4_extract_lane(x, 3);
+}
+
+/* Adds each row's term to its sums, `columns` registers of them. */
+EDGE_INLINE void edge_add_terms(v128_t acc[4][4], const int32_t *terms, const int mr, const int columns) {
+  EDGE_UNROLL for (int r = 0; r < mr; r++) {
+    const v128_t term = wasm_i32x4_splat(terms[r]);
+    EDGE_UNROLL for (int h = 0; h < columns; h++) acc[r][h] = wasm_i32x4_add(acc[r][h], term);
+  }
+}
+
 /* (x * y + 2^(bits - 1)) >> bits in 64 bits, by lane; the low 32 bits. */
 EDGE_INLINE v128_t edge_multiply_shift(v128_t x, v128_t y, const int bits) {
   const v128_t half = wasm_i64x2_splat(INT64_C(1) << (bits - 1));
@@ -114,16 +127,17 @@ EDGE_INLINE int edge_epilogue_of(const edge_gemm_task *task, const uint8_t *tile
 }
 
 /* A variant's body: the sums of mr rows x nt tiles, stored through the epilogue `as`. */
-typedef void edge_tile_body(const edge_gemm_task *task, const uint8_t *a, const uint8_t *tiles, int8_t *output, int mr,
-                            int nt, int as);
+typedef void edge_tile_body(const edge_gemm_task *task, const uint8_t *a, const int32_t *terms, const uint8_t *tiles,
+                            int8_t *output, int mr, int nt, int as);
 
 EDGE_INLINE void edge_rows(edge_tile_body *body, const edge_gemm_task *task, const uint8_t *a, uint32_t rows,
                            const uint8_t *tile, int8_t *output, const int as) {
-  for (; rows >= 4; rows -= 4, a += 4 * task->panel_stride, output += 4 * task->output_stride) {
-    body(task, a, tile, output, 4, 1, as);
+  uint32_t row = 0;
+  for (; rows - row >= 4; row += 4, a += 4 * task->panel_stride, output += 4 * task->output_stride) {
+    body(task, a, edge_row_terms(task, row), tile, output, 4, 1, as);
   }
-  for (; rows >= 1; rows -= 1, a += task->panel_stride, output += task->output_stride) {
-    body(task, a, tile, output, 1, 1, as);
+  for (; row < rows; row += 1, a += task->panel_stride, output += task->output_stride) {
+    body(task, a, edge_row_terms(task, row), tile, output, 1, 1, as);
   }
 }
 
@@ -134,9 +148,9 @@ EDGE_INLINE void edge_run_s8(edge_tile_body *body, const edge_gemm_task *task, c
     const int nt = rows == 1 && count >= 2 ? 2 : 1;
     const int as = edge_epilogue_of(task, tiles, nt);
     if (nt == 2) {
-      if (as == EDGE_AS_MBQM) body(task, a, tiles, output, 1, 2, EDGE_AS_MBQM);
-      if (as == EDGE_AS_MBQM_SCALAR) body(task, a, tiles, output, 1, 2, EDGE_AS_MBQM_SCALAR);
-      if (as == EDGE_AS_F64) body(task, a, tiles, output, 1, 2, EDGE_AS_F64);
+      if (as == EDGE_AS_MBQM) body(task, a, task->row_terms, tiles, output, 1, 2, EDGE_AS_MBQM);
+      if (as == EDGE_AS_MBQM_SCALAR) body(task, a, task->row_terms, tiles, output, 1, 2, EDGE_AS_MBQM_SCALAR);
+      if (as == EDGE_AS_F64) body(task, a, task->row_terms, tiles, output, 1, 2, EDGE_AS_F64);
     } else {
       if (as == EDGE_AS_MBQM) edge_rows(body, task, a, rows, tiles, output, EDGE_AS_MBQM);
       if (as == EDGE_AS_MBQM_SCALAR) edge_rows(body, task, a, rows, tiles, output, EDGE_AS_MBQM_SCALAR);

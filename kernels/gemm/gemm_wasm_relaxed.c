@@ -50,6 +50,16 @@ static void copy_s8(void *panel, size_t panel_stride, const void *source, size_t
   }
 }
 
+/* A multiple of 16 elements. */
+static int32_t sum_s8(const void *panel, uint32_t count) {
+  v128_t sums = wasm_i32x4_splat(0);
+  for (uint32_t i = 0; i < count; i += 16) {
+    const v128_t x = wasm_v128_load((const int8_t *)panel + i);
+    sums = wasm_i32x4_add(sums, wasm_i32x4_extadd_pairwise_i16x8(wasm_i16x8_extadd_pairwise_i8x16(x)));
+  }
+  return edge_sum_lanes(sums);
+}
+
 /* Four of k: lane i of A by weights [8][4]. */
 #define STEP(i)                                                                                      \
   do {                                                                                               \
@@ -61,8 +71,8 @@ static void copy_s8(void *panel, size_t panel_stride, const void *source, size_t
     }                                                                                                \
   } while (0)
 
-EDGE_INLINE void tile_s8(const edge_gemm_task *task, const uint8_t *a, const uint8_t *tiles, int8_t *output,
-                         const int mr, const int nt, const int as) {
+EDGE_INLINE void tile_s8(const edge_gemm_task *task, const uint8_t *a, const int32_t *terms, const uint8_t *tiles,
+                         int8_t *output, const int mr, const int nt, const int as) {
   const uint8_t *row[4], *b[2];
   v128_t acc[4][4];
   EDGE_UNROLL for (int r = 0; r < mr; r++) row[r] = a + r * task->panel_stride;
@@ -74,6 +84,7 @@ EDGE_INLINE void tile_s8(const edge_gemm_task *task, const uint8_t *a, const uin
       acc[r][2 * j + 1] = edge_words(tile, EDGE_TILE_BIAS, 1);
     }
   }
+  if (terms != NULL) edge_add_terms(acc, terms, mr, 2 * nt);
   for (uint32_t k = task->k; k != 0; k -= 16) {
     v128_t x[4];
     EDGE_UNROLL for (int r = 0; r < mr; r++, row[r - 1] += 16) x[r] = wasm_v128_load(row[r]);
@@ -105,5 +116,6 @@ const edge_gemm edge_qs8_gemm__wasm_relaxed = {
     .k_step = 16,
     .max_panel_rows = 8,
     .copy = copy_s8,
+    .sum = sum_s8,
     .run = run_s8,
 };

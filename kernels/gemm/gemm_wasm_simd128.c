@@ -24,6 +24,16 @@ static void copy_s16(void *panel, size_t panel_stride, const void *source, size_
   }
 }
 
+/* A multiple of 8 elements. */
+static int32_t sum_s16(const void *panel, uint32_t count) {
+  v128_t sums = wasm_i32x4_splat(0);
+  for (uint32_t i = 0; i < count; i += 8) {
+    const v128_t x = wasm_v128_load((const int16_t *)panel + i);
+    sums = wasm_i32x4_add(sums, wasm_i32x4_dot_i16x8(x, wasm_i16x8_splat(1)));
+  }
+  return edge_sum_lanes(sums);
+}
+
 /* Two of k: lane pair i of A by weights [8][2]. */
 #define STEP(i)                                                                                             \
   do {                                                                                                      \
@@ -35,8 +45,8 @@ static void copy_s16(void *panel, size_t panel_stride, const void *source, size_
     }                                                                                                       \
   } while (0)
 
-EDGE_INLINE void tile_s8(const edge_gemm_task *task, const uint8_t *a, const uint8_t *tiles, int8_t *output,
-                         const int mr, const int nt, const int as) {
+EDGE_INLINE void tile_s8(const edge_gemm_task *task, const uint8_t *a, const int32_t *terms, const uint8_t *tiles,
+                         int8_t *output, const int mr, const int nt, const int as) {
   const uint8_t *row[4], *b[2];
   v128_t acc[4][4];
   EDGE_UNROLL for (int r = 0; r < mr; r++) row[r] = a + r * task->panel_stride;
@@ -48,6 +58,7 @@ EDGE_INLINE void tile_s8(const edge_gemm_task *task, const uint8_t *a, const uin
       acc[r][2 * j + 1] = edge_words(tile, EDGE_TILE_BIAS, 1);
     }
   }
+  if (terms != NULL) edge_add_terms(acc, terms, mr, 2 * nt);
   for (uint32_t k = task->k; k != 0; k -= 8) {
     v128_t x[4];
     EDGE_UNROLL for (int r = 0; r < mr; r++, row[r - 1] += 16) x[r] = wasm_v128_load(row[r]);
@@ -79,6 +90,7 @@ const edge_gemm edge_qs8_gemm__wasm_simd128 = {
     .k_step = 8,
     .max_panel_rows = 8,
     .copy = copy_s16,
+    .sum = sum_s16,
     .run = run_s8,
 };
 

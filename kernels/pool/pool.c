@@ -5,6 +5,18 @@
 
 #define REQUIRE(field, reason, condition) EDGE_REQUIRE(id, pool, field, reason, condition)
 
+/* `element`: bytes of one. */
+static int range_ok(const edge_pool_desc *d, uint64_t element) {
+  switch (element) {
+    case 1:
+      return edge_s8_range_ok(d->act_min.i, d->act_max.i);
+    case 2:
+      return d->act_min.i >= INT16_MIN && d->act_min.i <= d->act_max.i && d->act_max.i <= INT16_MAX;
+    default:
+      return d->act_min.f <= d->act_max.f; /* false for a NaN */
+  }
+}
+
 static edge_status check(const edge_pool_desc *d, edge_kernel_id id, uint64_t element, const edge_memory *memory) {
   REQUIRE(version, VERSION, d->version == EDGE_ABI_VERSION);
   REQUIRE(node, RANGE, d->node < EDGE_MAX_NODES);
@@ -20,7 +32,8 @@ static edge_status check(const edge_pool_desc *d, edge_kernel_id id, uint64_t el
   REQUIRE(pad_left, RANGE, d->pad_left < d->filter_w);
   REQUIRE(output_h, RANGE, edge_windows_start_inside(d->input_h, d->output_h, d->stride_h, d->pad_top));
   REQUIRE(output_w, RANGE, edge_windows_start_inside(d->input_w, d->output_w, d->stride_w, d->pad_left));
-  REQUIRE(act_min, RANGE, element == 1 ? edge_s8_range_ok(d->act_min.i, d->act_max.i) : d->act_min.f <= d->act_max.f);
+  REQUIRE(filter_w, RANGE, element != 2 || (uint64_t)d->filter_h * d->filter_w <= UINT16_MAX); /* the sum is 32 bits */
+  REQUIRE(act_min, RANGE, range_ok(d, element));
   const uint64_t pixel = edge_mul(d->channels, element);
   const edge_region input =
       edge_region_of(d->input, edge_mul(edge_mul((uint64_t)d->batch * d->input_h, d->input_w), pixel));
@@ -73,6 +86,9 @@ static uint64_t row_work(const void *desc) {
                                           .run = run_##NAME};
 
 POOL_ROW(average_pool_s8, edge_qs8_average_pool, 1)
+POOL_ROW(average_pool_u8, edge_qu8_average_pool, 1)
+POOL_ROW(average_pool_s16, edge_qs16_average_pool, 2)
 POOL_ROW(average_pool_f32, edge_f32_average_pool, 4)
 POOL_ROW(max_pool_s8, edge_qs8_max_pool, 1)
+POOL_ROW(max_pool_s16, edge_qs16_max_pool, 2)
 POOL_ROW(max_pool_f32, edge_f32_max_pool, 4)

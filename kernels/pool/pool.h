@@ -31,19 +31,30 @@ static inline size_t edge_pool_cell(const edge_pool_desc *d, uint32_t row, uint3
   return (((size_t)(row / d->output_h) * d->input_h + y) * d->input_w + x) * d->channels;
 }
 
-/* Half away from zero; C's division truncates. EDGE_MAX_WORK keeps the sum of a window far inside 32 bits. */
-static inline int8_t edge_pool_mean_s8(int32_t sum, int32_t count, int32_t low, int32_t high) {
+/* Half away from zero; C's division truncates. EDGE_MAX_WORK keeps the sum of a window far inside 32 bits (that of
+ * int16 values, check()). */
+static inline int32_t edge_pool_mean(int32_t sum, int32_t count, int32_t low, int32_t high) {
   const int32_t mean = sum > 0 ? (sum + count / 2) / count : (sum - count / 2) / count;
-  return (int8_t)edge_clamp_s32(mean, low, high);
+  return edge_clamp_s32(mean, low, high);
+}
+
+/* The same for values that are 128 lower than what is to be rounded, which is never negative. */
+static inline int32_t edge_pool_mean_u8(int32_t sum, int32_t count, int32_t low, int32_t high) {
+  return edge_clamp_s32((sum + 128 * count + count / 2) / count - 128, low, high);
 }
 
 typedef void edge_pool_kernel(const edge_pool_desc *d, uint8_t *base);
 
-edge_pool_kernel edge_qs8_average_pool__ref, edge_f32_average_pool__ref, edge_qs8_max_pool__ref, edge_f32_max_pool__ref;
-/* The same in blocks of channels, for the compiler's vectoriser: at the build's baseline, and for AVX2. */
-edge_pool_kernel edge_qs8_average_pool__blocks, edge_f32_average_pool__blocks, edge_qs8_max_pool__blocks,
-    edge_f32_max_pool__blocks;
-edge_pool_kernel edge_qs8_average_pool__avx2, edge_f32_average_pool__avx2, edge_qs8_max_pool__avx2,
-    edge_f32_max_pool__avx2;
+/* The reference; the same in blocks of channels, for the compiler's vectoriser: at the build's baseline, and for AVX2.
+ */
+#define EDGE_POOL(op) edge_pool_kernel edge_##op##__ref, edge_##op##__blocks, edge_##op##__avx2;
+EDGE_POOL(qs8_average_pool)
+EDGE_POOL(qu8_average_pool)
+EDGE_POOL(qs16_average_pool)
+EDGE_POOL(f32_average_pool)
+EDGE_POOL(qs8_max_pool)
+EDGE_POOL(qs16_max_pool)
+EDGE_POOL(f32_max_pool)
+#undef EDGE_POOL
 
 #endif

@@ -29,10 +29,16 @@
   }
 
 POOL(edge_qs8_average_pool__ref, int8_t, int32_t sum = 0, sum += x,
-     edge_pool_mean_s8(sum, edge_pool_cells(w), d->act_min.i, d->act_max.i))
+     (int8_t)edge_pool_mean(sum, edge_pool_cells(w), d->act_min.i, d->act_max.i))
+POOL(edge_qu8_average_pool__ref, int8_t, int32_t sum = 0, sum += x,
+     (int8_t)edge_pool_mean_u8(sum, edge_pool_cells(w), d->act_min.i, d->act_max.i))
+POOL(edge_qs16_average_pool__ref, int16_t, int32_t sum = 0, sum += x,
+     (int16_t)edge_pool_mean(sum, edge_pool_cells(w), d->act_min.i, d->act_max.i))
 POOL(edge_f32_average_pool__ref, float, float sum = 0.0f, sum += x,
      edge_clamp_f32(sum / (float)edge_pool_cells(w), d->act_min.f, d->act_max.f))
 POOL(edge_qs8_max_pool__ref, int8_t, int8_t best = -128, best = x > best ? x : best,
      (int8_t)edge_clamp_s32(best, d->act_min.i, d->act_max.i))
+POOL(edge_qs16_max_pool__ref, int16_t, int16_t best = INT16_MIN, best = x > best ? x : best,
+     (int16_t)edge_clamp_s32(best, d->act_min.i, d->act_max.i))
 POOL(edge_f32_max_pool__ref, float, float best = -3.40282347e38f, best = x > best ? x : best,
      edge_clamp_f32(best, d->act_min.f, d->act_max.f))

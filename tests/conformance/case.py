@@ -135,8 +135,13 @@ class Case:
         """Add a tensor that keeps its contents from call to call."""
         return self.model.variable(f"{self.name} {role}", shape, dtype or self.dtype, **steps)
 
-    def weights(self, shape: tuple[int, ...], channels: int, axis: int, role: str = "w") -> int:
-        """Add random weights of `weights_dtype`: per tensor or per channel where the type allows both."""
+    def weights(
+        self, shape: tuple[int, ...], channels: int, axis: int, role: str = "w", *, zero_points_too: bool = False
+    ) -> int:
+        """Add random weights of `weights_dtype`: per tensor or per channel where the type allows both.
+
+        zero_points_too: int8 weights may have a zero point; uint8 weights always have one.
+        """
         if self.weights_dtype in ("float32", "float16"):
             data = self._positive(self.rng.normal(0, 1, shape).astype(self.weights_dtype))
             stored = self.constant(role, data)
@@ -146,8 +151,9 @@ class Case:
             data = self.rng.integers(0, 256, shape, np.uint8)
             return self.constant(role, data, scales=[self.scale(0.002, 0.02)], zero_points=[zero_point])
         scales = [self.scale(0.002, 0.02) for _ in range(channels if self.size(0, 1) else 1)]
+        zero_points = [self.choice((0, 0, 7, -128)) if zero_points_too else 0] * len(scales)
         data = self._positive(self.rng.integers(-127, 128, shape, np.int8))
-        return self.constant(role, data, scales=scales, axis=axis)
+        return self.constant(role, data, scales=scales, axis=axis, zero_points=zero_points)
 
     def bias(self, x: int, weights: int, channels: int, role: str = "b") -> int:
         if self.dtype == "float32":

@@ -20,6 +20,10 @@ CHANNELS = (1, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 24, 31, 32, 33, 48, 65)
 COUNTS = (1, 7, 8, 15, 16, 17, 31, 33, 64, 255, 256, 300)
 
 
+#: Half of the cases have none, as all models but the uint8 ones.
+FILTER_ZERO_POINTS = (0, 0, 0, 0, -128, -7, 3, 127)
+
+
 def geometry(rng: Rng, shape: str, h: int, w: int) -> dict[str, int]:
     """Window sizes, strides and paddings named by `shape`, and the output's height and width."""
     filter_h, filter_w, stride, dilation, pad = {
@@ -65,6 +69,7 @@ def convolution(rng: Rng, kernel: str, channels: tuple[int, int], shape: str, ki
     f |= NUMBERS_F32 if is_float else numbers_s8(rng)
     if not is_float:
         a |= scales(rng, output_c, kind)
+        f["filter_zero_point"] = int(rng.choice(FILTER_ZERO_POINTS))
     expected = getattr(oracle, kernel)(a, f)
     return Case(kernel, f"{input_c}->{output_c} {shape} {kind}", a, expected, f, 1e-6 if is_float else 0.0)
 
@@ -92,6 +97,7 @@ def fully_connected(rng: Rng, kernel: str) -> Iterator[Case]:
             a["bias"] = floats(rng, output_c) if is_float else rng.integers(-9999, 9999, output_c).astype(np.int32)
         if not is_float:
             # Powers of two make exact ties.
+            f["filter_zero_point"] = int(rng.choice(FILTER_ZERO_POINTS))
             a["scale"] = np.exp2(rng.integers(-12, 1, output_c)) * (1.0 if index % 2 else rng.uniform(0.5, 1, output_c))
         tolerance = 1e-6 if is_float else 0.0
         yield Case(kernel, f"{batch}x{input_c}->{output_c}", a, getattr(oracle, kernel)(a, f), f, tolerance)
@@ -109,6 +115,9 @@ def pools(rng: Rng, kernel: str) -> Iterator[Case]:
         x = (floats if is_float else int8s)(rng, f["batch"], *size, channels)
         if not is_float and index == 3:
             x |= -128  # negative sums
+        if kernel.endswith("s16"):
+            x = x.astype(np.int16) * np.int16(256) + int8s(rng, *x.shape)
+            f |= {"act_min": 256 * f["act_min"], "act_max": 256 * f["act_max"] + 255}
         name = "max_pool" if kernel.startswith("max") else kernel
         expected = getattr(oracle, name)({"input": x}, f)
         tolerance = 1e-6 if kernel == "average_pool_f32" else 0.0

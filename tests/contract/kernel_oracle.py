@@ -59,9 +59,14 @@ def _bias(a: dict[str, Array]) -> Array:
     return np.asarray(a.get("bias", 0.0 if a["filter"].dtype == np.float32 else 0))
 
 
+def _weights(a: dict[str, Array], f: dict[str, Any]) -> Array:
+    """int8 weights without their zero point."""
+    return a["filter"].astype(np.int64) - f["filter_zero_point"]
+
+
 def conv2d_s8(a: dict[str, Array], f: dict[str, Any]) -> Array:
     cells = windows(a["input"].astype(np.int64) - f["input_zero_point"], f, 0)
-    acc = np.einsum("bhwyxc,oyxc->bhwo", cells, a["filter"].astype(np.int64)) + _bias(a)
+    acc = np.einsum("bhwyxc,oyxc->bhwo", cells, _weights(a, f)) + _bias(a)
     return finish_s8(acc, {**f, "multiplier": a["multiplier"], "shift": a["shift"]})
 
 
@@ -73,7 +78,7 @@ def conv2d_f32(a: dict[str, Array], f: dict[str, Any]) -> Array:
 
 def depthwise_conv2d_s8(a: dict[str, Array], f: dict[str, Any]) -> Array:
     x = np.repeat(a["input"].astype(np.int64) - f["input_zero_point"], f["output_c"] // f["input_c"], axis=3)
-    acc = np.einsum("bhwyxc,yxc->bhwc", windows(x, f, 0), a["filter"].astype(np.int64)) + _bias(a)
+    acc = np.einsum("bhwyxc,yxc->bhwc", windows(x, f, 0), _weights(a, f)) + _bias(a)
     return finish_s8(acc, {**f, "multiplier": a["multiplier"], "shift": a["shift"]})
 
 
@@ -84,7 +89,7 @@ def depthwise_conv2d_f32(a: dict[str, Array], f: dict[str, Any]) -> Array:
 
 
 def fully_connected_s8(a: dict[str, Array], f: dict[str, Any]) -> Array:
-    acc = (a["input"].astype(np.int64) - f["input_zero_point"]) @ a["filter"].astype(np.int64).T + _bias(a)
+    acc = (a["input"].astype(np.int64) - f["input_zero_point"]) @ _weights(a, f).T + _bias(a)
     real = round_away(wrap32(acc).astype(np.float64) * a["scale"])
     scaled = np.clip(real, -(2.0**31), float(INT32_MAX)).astype(np.int64) + f["output_zero_point"]
     return np.clip(scaled, f["act_min"], f["act_max"]).astype(np.int8)
@@ -99,7 +104,16 @@ def average_pool_s8(a: dict[str, Array], f: dict[str, Any]) -> Array:
     total = windows(a["input"].astype(np.int64), f, 0).sum((3, 4))
     count = windows(np.ones_like(a["input"], np.int64), f, 0).sum((3, 4))
     mean = np.where(total > 0, (total + count // 2) // count, -((-total + count // 2) // count))
-    return np.clip(mean, f["act_min"], f["act_max"]).astype(np.int8)
+    return np.clip(mean, f["act_min"], f["act_max"]).astype(a["input"].dtype)
+
+
+average_pool_s16 = average_pool_s8
+
+
+def average_pool_u8(a: dict[str, Array], f: dict[str, Any]) -> Array:
+    total = windows(a["input"].astype(np.int64) + 128, f, 0).sum((3, 4))
+    count = windows(np.ones_like(a["input"], np.int64), f, 0).sum((3, 4))
+    return np.clip((total + count // 2) // count - 128, f["act_min"], f["act_max"]).astype(np.int8)
 
 
 def average_pool_f32(a: dict[str, Array], f: dict[str, Any]) -> Array:
@@ -109,7 +123,7 @@ def average_pool_f32(a: dict[str, Array], f: dict[str, Any]) -> Array:
 
 
 def max_pool(a: dict[str, Array], f: dict[str, Any]) -> Array:
-    lowest = -128 if a["input"].dtype == np.int8 else -np.inf
+    lowest = -np.inf if a["input"].dtype.kind == "f" else np.iinfo(a["input"].dtype).min
     return np.clip(windows(a["input"], f, lowest).max((3, 4)), f["act_min"], f["act_max"]).astype(a["input"].dtype)
 
 

@@ -114,9 +114,8 @@ def test_int8_without_a_scale_is_refused(case: str) -> None:
         check_nodes(graph)
 
 
-@pytest.mark.parametrize("op", ["conv2d", "depthwise_conv2d", "fully_connected"])
-def test_weights_with_a_zero_point_are_refused(op: str) -> None:
-    graph, node = nodes_of(op, "int8")[0]
+def test_int8_weights_of_a_convolution_with_a_zero_point_are_refused() -> None:
+    graph, node = nodes_of("conv2d", "int8")[0]
     weights = node.inputs[1]
     assert weights is not None
     assert weights.quantization is not None

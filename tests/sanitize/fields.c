@@ -20,7 +20,7 @@
 #define CONVOLUTION(family)                                                                               \
   ENDS(family), IMAGE(family), ACT(family), REGIONS(family), DIM(family, input_c), DIM(family, output_c), \
       WINDOW(family, dilation_h), WINDOW(family, dilation_w), ZERO_POINT(family, input_zero_point),       \
-      ZERO_POINT(family, output_zero_point)
+      ZERO_POINT(family, output_zero_point), ZERO_POINT(family, filter_zero_point)
 
 static const field_rule CONV2D_RULES[] = {CONVOLUTION(conv2d)};
 static const field_rule DEPTHWISE_CONV2D_RULES[] = {CONVOLUTION(depthwise_conv2d)};
@@ -33,6 +33,7 @@ static const field_rule FULLY_CONNECTED_RULES[] = {
     DIM(fully_connected, output_c),
     ZERO_POINT(fully_connected, input_zero_point),
     ZERO_POINT(fully_connected, output_zero_point),
+    ZERO_POINT(fully_connected, filter_zero_point),
 };
 static const field_rule POOL_RULES[] = {ENDS(pool), IMAGE(pool), ACT(pool), DIM(pool, channels)};
 static const field_rule MEAN_RULES[] = {

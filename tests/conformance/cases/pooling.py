@@ -34,6 +34,6 @@ def _max_pool(case: Case) -> Added:
 
 
 CASES = {
-    "average_pool": Row(_average_pool),
-    "max_pool": Row(_max_pool, ("int8", "uint8", "float32")),
+    "average_pool": Row(_average_pool, ("int8", "uint8", "int16", "float32")),
+    "max_pool": Row(_max_pool, ("int8", "uint8", "int16", "float32")),
 }

@@ -20,6 +20,10 @@ class Conv2D(Op):
         channels, height, width, depth = weights.shape
         require(depth == image.shape[3], f"grouped convolution ({image.shape[3]} channels in, filter of {depth})")
         check_convolution(node, (height, width), channels, channel_axis=0)
+        if image.dtype == "int8" and not image.unsigned and weights.quantization is not None:
+            # The reference kernel refuses them too; that of the depthwise convolution ignores them.
+            zero = bool((weights.quantization.zero_points == 0).all())
+            require(zero, "int8 weights with a zero point other than 0")
 
     def lower(self, node: Node) -> list[KernelCall]:
         weights = tensor(node, 1)

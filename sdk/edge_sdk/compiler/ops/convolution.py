@@ -1,8 +1,10 @@
 """What conv2d and depthwise_conv2d share: attributes, checks and the fields of the descriptor.
 
 int8: out = clamp(MBQM(sum((x - zero_point) * w) + bias, multiplier[c], shift[c]) + output zero point), with
-multiplier and shift of  input scale * weight scale[c] / output scale  in float64
-(reference/integer_ops/conv.h, depthwise_conv.h); of uint8 tensors the product is float32.
+multiplier and shift of  input scale * weight scale[c] / output scale  in float64; a zero point of the weights is
+ignored (reference/integer_ops/conv.h, depthwise_conv.h).
+uint8: the product of the scales is float32, and the weights have a zero point (reference/conv.h,
+depthwiseconv_uint8.h).
 float32: out = clamp(sum(x * w) + bias).
 """
 
@@ -27,6 +29,7 @@ from edge_sdk.compiler.ops.op import (
     require_weights,
     tensor,
     weight_scales,
+    weight_zero_point,
 )
 from edge_sdk.compiler.ops.window import Padding, Pair, height_width, output_size
 
@@ -54,12 +57,18 @@ def check_convolution(node: Node, filter_shape: Pair, channels: int, channel_axi
     require_shape(node.output, (image.shape[0], height, width, channels))
     if dtype == "s8":
         requantization(image, weights, node.output, channels, channel_axis)
+        filter_zero_point(image, weights)
 
 
 def require_images(image: Value, weights: Value) -> None:
     """Both are 4-dimensional and not empty."""
     require(len(image.shape) == 4, f"input of {len(image.shape)} dimensions, expected 4 (NHWC)")
     require(len(weights.shape) == 4, f"weights of {len(weights.shape)} dimensions, expected 4")
+
+
+def filter_zero_point(image: Value, weights: Value) -> int:
+    """Return what is taken from every weight."""
+    return weight_zero_point(weights) if image.unsigned else 0
 
 
 def requantization(
@@ -110,6 +119,7 @@ def lower_convolution(
         numbers |= {
             "input_zero_point": per_tensor(image).zero_point,
             "output_zero_point": quantization.zero_point,
+            "filter_zero_point": filter_zero_point(image, tensor(node, 1)),
             "act_min": low,
             "act_max": high,
         }

@@ -2,6 +2,7 @@
 
 int8 requantises in float64, not in fixed point (reference/integer_ops/fully_connected.h since 2025):
 out = clamp(round_half_away(acc * (input scale * weight scale[n] / output scale)) + output zero point).
+A zero point of the weights counts where they have one scale.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_sdk.compiler.graph import Node
+from edge_sdk.compiler.graph import Node, Value
 from edge_sdk.compiler.ops.fixed_point import float_range, quantized_range
 from edge_sdk.compiler.ops.op import (
     KernelCall,
@@ -25,6 +26,7 @@ from edge_sdk.compiler.ops.op import (
     require_weights,
     tensor,
     weight_scales,
+    weight_zero_point,
 )
 
 
@@ -54,6 +56,7 @@ class FullyConnected(Op):
         )
         if dtype == "s8":
             self._scales(node)
+            _filter_zero_point(weights)
 
     def lower(self, node: Node) -> list[KernelCall]:
         attributes: FullyConnectedAttributes = node.attributes
@@ -69,6 +72,7 @@ class FullyConnected(Op):
             q = per_tensor(output)
             constants["scale"] = self._scales(node)
             numbers |= {"input_zero_point": per_tensor(x).zero_point, "output_zero_point": q.zero_point}
+            numbers["filter_zero_point"] = _filter_zero_point(weights)
             numbers["act_min"], numbers["act_max"] = quantized_range(attributes.activation, q.scale, q.zero_point)
         else:
             numbers["act_min"], numbers["act_max"] = float_range(attributes.activation)
@@ -91,3 +95,8 @@ class FullyConnected(Op):
         scales = per_tensor(tensor(node, 0)).scale * scales / per_tensor(node.output).scale
         require(bool(np.isfinite(scales).all()), "the ratio of its scales is no finite number")
         return scales
+
+
+def _filter_zero_point(weights: Value) -> int:
+    q = weights.quantization
+    return weight_zero_point(weights) if q is not None and q.is_per_tensor else 0

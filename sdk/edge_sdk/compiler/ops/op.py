@@ -101,11 +101,12 @@ def tensor(node: Node, index: int = 0) -> Value:
     return value
 
 
-def kernel_dtype(*values: Value) -> str:
-    """Return "s8" or "f32" for activations that are all int8 or all float32."""
+def kernel_dtype(*values: Value, int16: bool = False) -> str:
+    """Return "s8" or "f32" for activations that are all int8 or all float32; "s16" where the op takes that too."""
     dtypes = sorted({value.dtype for value in values})
-    require(len(dtypes) == 1 and dtypes[0] in KERNEL_DTYPES, f"{' and '.join(dtypes)} tensors")
-    return KERNEL_DTYPES[dtypes[0]]
+    known = KERNEL_DTYPES | ({"int16": "s16"} if int16 else {})
+    require(len(dtypes) == 1 and dtypes[0] in known, f"{' and '.join(dtypes)} tensors")
+    return known[dtypes[0]]
 
 
 def source_dtype(*values: Value) -> str:
@@ -131,17 +132,27 @@ def per_tensor(value: Value) -> Quantization:
 
 
 def weight_scales(value: Value, channels: int, axis: int) -> NDArray[np.float64]:
-    """Return one scale per output channel of int8 weights whose zero points are all 0."""
+    """Return one scale per output channel of int8 weights."""
     q = value.quantization
     if q is None or q.scales.size == 0:
         raise ModelError(f"weights {value.name!r} are int8 but have no scale")
-    require(bool((q.zero_points == 0).all()), "int8 weights with a zero point other than 0")
     require(bool((np.isfinite(q.scales) & (q.scales >= 0)).all()), f"a scale of weights {value.name!r} is no number")
     if q.is_per_tensor:
         return np.full(channels, q.scale, np.float64)
     require(q.axis == axis, f"weights quantised along dimension {q.axis}, expected {axis}")
     require(q.scales.size == channels, f"{q.scales.size} weight scales for {channels} channels")
     return q.scales.astype(np.float64)
+
+
+def weight_zero_point(value: Value) -> int:
+    """Return the zero point that weights of one scale share."""
+    q = value.quantization
+    if q is None or q.zero_points.size == 0:
+        raise ModelError(f"weights {value.name!r} are int8 but have no scale")
+    shared = bool((q.zero_points == q.zero_points[0]).all())
+    require(shared, f"weights {value.name!r} have a zero point for each channel")
+    require(-128 <= q.zero_point <= 127, f"weights {value.name!r} have zero point {q.zero_point}")
+    return q.zero_point
 
 
 def require_weights(weights: Value, bias: Value | None, channels: int, dtype: str) -> None:

@@ -1,6 +1,7 @@
 """average_pool and max_pool: input [N, H, W, C]; cells outside the image do not count.
 
-int8 works on the raw steps, so input and output must be quantised alike (reference/integer_ops/pooling.h).
+int8, uint8 and int16 work on the raw steps, so input and output must be quantised alike
+(reference/integer_ops/pooling.h, reference/pooling.h).
 """
 
 from __future__ import annotations
@@ -48,21 +49,23 @@ class Pool(Op):
             height_width(image.shape), attributes.size, attributes.stride, (1, 1), attributes.padding
         )
         require_shape(output, (image.shape[0], height, width, image.shape[3]))
-        if kernel_dtype(image, output) == "s8":
-            require(not image.unsigned or node.op == "max_pool", "uint8 tensors, which round differently")
+        if kernel_dtype(image, output, int16=True) != "f32":
             require_same_quantization(image, output)
 
     def lower(self, node: Node) -> list[KernelCall]:
         attributes: PoolAttributes = node.attributes
         image, output = tensor(node), node.output
-        dtype = kernel_dtype(image, output)
+        dtype = kernel_dtype(image, output, int16=True)
         low: float
         high: float
-        if dtype == "s8":
-            q = per_tensor(output)
-            low, high = quantized_range(attributes.activation, q.scale, q.zero_point)
-        else:
+        if dtype == "f32":
             low, high = float_range(attributes.activation)
+        else:
+            q = per_tensor(output)
+            low, high = quantized_range(attributes.activation, q.scale, q.zero_point, output.dtype)
+        kernel = f"{node.op}_{dtype}"
+        if image.unsigned and node.op == "average_pool":
+            kernel = "average_pool_u8"  # the sign of a sum decides how it is rounded
         batch, height, width, channels = output.shape
         numbers: dict[str, int | float] = {
             "batch": batch,
@@ -80,4 +83,4 @@ class Pool(Op):
             "act_min": low,
             "act_max": high,
         }
-        return [KernelCall(node.name, node.op, f"{node.op}_{dtype}", numbers, {"input": image}, {"output": output})]
+        return [KernelCall(node.name, node.op, kernel, numbers, {"input": image}, {"output": output})]
