@@ -6,7 +6,7 @@ DEMO_SECONDS ?= 60
 # What the compiled part is made from: when one of these changes, it is built again.
 NATIVE := CMakeLists.txt pyproject.toml $(shell find kernels sdk/edge_sdk/runtime/_cffi -type f 2>/dev/null)
 
-.PHONY: demo test check format sanitize campaign conformance bench wheels clean
+.PHONY: demo test check format sanitize campaign conformance fuzz bench wheels clean
 demo: $(VENV)/demo-ready
 	DEMO_SECONDS=$(DEMO_SECONDS) $(BIN)/python examples/demo/run.py
 
@@ -41,6 +41,10 @@ campaign: $(VENV)/test-ready
 # docs/conformance.md. CONFORMANCE="--seed 7 --cases 5000 --inputs 200" is what it does, with seed 1.
 conformance: $(VENV)/test-ready
 	$(BIN)/python -m tests.conformance.campaign --page docs/conformance.md $(CONFORMANCE)
+
+# Damaged models through the converter; findings go to build/fuzz. FUZZ="--seed 7 --executions 200000" is what it does.
+fuzz: $(VENV)/test-ready
+	$(BIN)/python -m tests.fuzz.run $(FUZZ)
 
 bench: $(VENV)/demo-ready
 	$(BIN)/python benchmarks/call_overhead.py

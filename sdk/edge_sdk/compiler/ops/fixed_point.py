@@ -36,11 +36,12 @@ def round_half_away(x: float) -> int:
 
 
 def quantize_multipliers(real: NDArray[np.float64]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Return (multiplier, shift) of each factor; factors are finite and not negative.
+    """Return (multiplier, shift) of each factor; factors are not negative.
 
     Raises:
-        ModelError: a factor is so large that it needs a left shift above 30.
+        ModelError: a factor is no number, or so large that it needs a left shift above 30.
     """
+    require(bool(np.isfinite(real).all()), "the ratio of its scales is no number")
     fraction, shift = np.frexp(real)
     multiplier = np.floor(fraction * 2.0**31 + 0.5).astype(np.int64)  # a product with a power of two is exact
     carried = multiplier == 1 << 31
@@ -66,13 +67,20 @@ def mean_multiplier(real: float, count: int) -> tuple[int, int]:
     return (multiplier << up) // count, shift - up
 
 
+def float32_ratio(a: float, b: float) -> float:
+    """Return a / b as float32 has it, which may be infinite."""
+    with np.errstate(over="ignore"):
+        return float(np.float32(a) / np.float32(b))
+
+
 def quantized_range(activation: str, scale: float, zero_point: int, dtype: str = "int8") -> tuple[int, int]:
     """Return (act_min, act_max) in steps of the dtype; the division is float32, as the reference's."""
     low, high = ACTIVATIONS[activation]
     info = np.iinfo(dtype)
 
     def step(real: float) -> int:
-        return zero_point + round_half_away(float(np.float32(real) / np.float32(scale)))
+        steps = float32_ratio(real, scale)
+        return zero_point + round_half_away(min(max(steps, -1e9), 1e9))  # a tiny scale makes it infinite
 
     act_min = info.min if math.isinf(low) else max(info.min, step(low))
     act_max = info.max if math.isinf(high) else min(info.max, step(high))

@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 
 from edge_sdk.compiler.graph import Node, Value
 from edge_sdk.compiler.ops.elementwise import check_elementwise
-from edge_sdk.compiler.ops.fixed_point import float_range, quantize_multiplier, quantized_range, scale_steps
+from edge_sdk.compiler.ops.fixed_point import (
+    float32_ratio,
+    float_range,
+    quantize_multiplier,
+    quantized_range,
+    scale_steps,
+)
 from edge_sdk.compiler.ops.op import KernelCall, Op, contents, per_tensor, require, source_dtype, tensor
 from edge_sdk.compiler.ops.tables import Steps, all_steps, look_up, lookup_call
 
@@ -65,4 +71,4 @@ def _table(node: Node) -> Steps:
 
 
 def _ratio(x: Value, output: Value) -> float:
-    return float(np.float32(per_tensor(x).scale) / np.float32(per_tensor(output).scale))
+    return float32_ratio(per_tensor(x).scale, per_tensor(output).scale)

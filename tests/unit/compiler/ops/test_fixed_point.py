@@ -96,3 +96,14 @@ def test_the_activation_range_divides_in_float32() -> None:
 def test_float_range_is_finite() -> None:
     assert float_range("none") == (-FLOAT32_MAX, FLOAT32_MAX)
     assert float_range("relu6") == (0.0, 6.0)
+
+
+@pytest.mark.parametrize("ratio", [np.inf, np.nan])
+def test_a_ratio_that_is_no_number_is_refused(ratio: float) -> None:
+    with pytest.raises(ModelError, match="no number"):
+        quantize_multipliers(np.array([0.5, ratio]))
+
+
+def test_a_scale_so_small_that_six_takes_infinitely_many_steps_clamps_at_the_end_of_the_range() -> None:
+    assert quantized_range("relu6", 1e-42, 3) == (3, 127)
+    assert quantized_range("relu_n1_to_1", 1e-42, 3) == (-128, 127)
