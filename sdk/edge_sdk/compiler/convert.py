@@ -13,6 +13,8 @@ from hashlib import sha256
 from math import isfinite
 from typing import Any
 
+import numpy as np
+
 from edge_sdk import abi
 from edge_sdk.compiler.codegen.layout import Layout, lay_out
 from edge_sdk.compiler.codegen.linked import linked_module
@@ -43,6 +45,9 @@ class Conversion:
     report: Report
 
 
+# A scale of a damaged model may be so small that a quotient is infinite. That is clamped to the range of its dtype, or
+# refused where it would be a multiplier; numpy has nothing to tell the user.
+@np.errstate(over="ignore", divide="ignore")
 def convert(data: bytes, *, name: str, standalone: bool = False, kernels: bytes | None = None) -> Conversion:
     """Convert a model file.
 
