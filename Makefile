@@ -49,6 +49,7 @@ fuzz: $(VENV)/test-ready
 bench: $(VENV)/demo-ready
 	$(BIN)/python benchmarks/call_overhead.py
 	$(BIN)/python benchmarks/kernels.py
+	$(BIN)/python benchmarks/conversion.py
 
 wheels: $(VENV)/test-ready
 	$(BIN)/python kernels/tools/build_wheels.py dist

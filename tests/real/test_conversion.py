@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from importlib.resources import files
 
 import pytest
@@ -10,7 +13,7 @@ import wasmtime
 from edge_sdk.compiler.convert import Conversion, convert
 from edge_sdk.errors import ModelError
 from tests.real.test_exactness import FLOAT, INTEGER
-from tests.support import require_shared
+from tests.support import REPOSITORY, require_shared
 
 
 def convert_real(name: str, *, standalone: bool = False) -> Conversion:
@@ -43,3 +46,10 @@ def test_an_unsupported_model_is_refused_with_every_reason(name: str, lines: lis
 
 def test_mobilenet_v2_counts_its_multiply_accumulates() -> None:
     assert convert_real("mobilenet_v2_1.0_224_int8ptq").report.macs == 300_775_552
+
+
+def test_a_conversion_takes_at_most_six_times_the_size_of_its_model() -> None:
+    model = require_shared() / "mobilenet_v2_1.0_224_int8ptq.tflite"
+    command = [sys.executable, "benchmarks/conversion.py", "--rounds", "1", "--json", "--model", str(model)]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True, timeout=120)
+    assert 1 < json.loads(done.stdout)["peak_in_file_sizes"] <= 6

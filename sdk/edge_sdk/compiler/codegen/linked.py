@@ -35,7 +35,7 @@ def linked_module(program: Program, manifest: bytes, name: str) -> bytes:
             wasm.section(wasm.MEMORY, wasm.vector([wasm.memory_limits(program.pages)])),
             wasm.section(wasm.EXPORT, wasm.vector(exports)),
             wasm.section(wasm.CODE, wasm.vector(program.bodies(functions.index))),
-            wasm.section(wasm.DATA, wasm.vector(program.data())),
+            *wasm.data_section(program.segments),
             wasm.custom_section(MANIFEST_SECTION, manifest),
             wasm.name_section(name, names),
         ]

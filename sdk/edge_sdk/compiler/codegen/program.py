@@ -44,7 +44,7 @@ class Program:
     prepare: list[Step]
     infer: list[Step]
     copies: list[Copy]
-    segments: list[tuple[int, bytes]]
+    segments: list[tuple[int, memoryview]]
     pages: int
 
     @property
@@ -71,21 +71,23 @@ def make_program(layout: Layout) -> Program:
         ],
         infer=[Step(placed.kernel.name, offset) for placed in layout.calls for offset in placed.descriptors],
         copies=layout.copies,
-        segments=cut_segments(bytes(layout.image), abi.KERNEL_RESERVE),
+        segments=cut_segments(layout.image, abi.KERNEL_RESERVE),
         pages=layout.memory_bytes // abi.WASM_PAGE_BYTES,
     )
 
 
-def cut_segments(image: bytes, offset: int) -> list[tuple[int, bytes]]:
-    """Return (offset, contents) of the parts of an image that are not zero."""
-    segments: list[tuple[int, bytes]] = []
-    begin = 0
+def cut_segments(image: bytes | bytearray, offset: int) -> list[tuple[int, memoryview]]:
+    """Return (offset, view of the contents) of the parts of an image that are not zero."""
+    segments: list[tuple[int, memoryview]] = []
+    begin, view = 0, memoryview(image)
     zeros = bytes(BLOCK_BYTES)
     for at in range(0, len(image) + BLOCK_BYTES, BLOCK_BYTES):
-        block = image[at : at + BLOCK_BYTES]
+        block = view[at : at + BLOCK_BYTES]
         empty = block == zeros[: len(block)]
         if (empty or at - begin >= MAX_SEGMENT_BYTES) and begin < at:
-            segments.append((offset + begin, image[begin:at].rstrip(b"\0")))
+            last = bytes(view[at - BLOCK_BYTES : at])  # not all zeros, or it would not belong to a segment
+            end = at - BLOCK_BYTES + len(last.rstrip(b"\0"))
+            segments.append((offset + begin, view[begin:end]))
             begin = at
         if empty:
             begin = at + BLOCK_BYTES

@@ -89,9 +89,21 @@ def export(title: str, kind: int, index: int) -> bytes:
     return name(title) + bytes([kind]) + uleb(index)
 
 
-def data_segment(offset: int, contents: bytes) -> bytes:
+def data_segment(offset: int, contents: bytes | memoryview) -> bytes:
     """Return an active data segment of memory 0."""
-    return b"\0" + i32_const(offset) + b"\x0b" + uleb(len(contents)) + contents
+    return b"".join([_segment_head(offset, contents), contents])
+
+
+def data_section(segments: list[tuple[int, memoryview]]) -> list[bytes | memoryview]:
+    """Return a data section in parts that are to be joined: the contents, most of a module, are copied only then."""
+    parts: list[bytes | memoryview] = [uleb(len(segments))]
+    for offset, contents in segments:
+        parts += [_segment_head(offset, contents), contents]
+    return [bytes([DATA]) + uleb(sum(map(len, parts))), *parts]
+
+
+def _segment_head(offset: int, contents: bytes | memoryview) -> bytes:
+    return b"\0" + i32_const(offset) + b"\x0b" + uleb(len(contents))
 
 
 class Reader:
