@@ -1,9 +1,13 @@
 /* All families, one pair of lines each; family.h says what comes out. No include guard: host.c asks for the names. */
 #define EDGE_FAMILY add
 #include "family.h"
+#define EDGE_FAMILY boxes
+#include "family.h"
 #define EDGE_FAMILY conv2d
 #include "family.h"
 #define EDGE_FAMILY depthwise_conv2d
+#include "family.h"
+#define EDGE_FAMILY detections
 #include "family.h"
 #define EDGE_FAMILY elementwise
 #include "family.h"
@@ -12,6 +16,8 @@
 #define EDGE_FAMILY lookup
 #include "family.h"
 #define EDGE_FAMILY mean
+#include "family.h"
+#define EDGE_FAMILY nms
 #include "family.h"
 #define EDGE_FAMILY pool
 #include "family.h"

@@ -145,6 +145,10 @@ def rows(kernel: Kernel, fields: Mapping[str, float]) -> int:
             return f["output_c"]
         case "mean":
             return f["outer"]
+        case "detections":
+            return f[{"class_max_f32": "count", "best_classes_f32": "steps", "merge_classes_f32": "slots"}[kernel.name]]
+        case "nms":
+            return f["classes"] * f["steps"]
         case "softmax":
             return f["rows"]
         case "spectrum":
@@ -169,6 +173,12 @@ def row_work(kernel: Kernel, fields: Mapping[str, float]) -> int:
             return f["batch"] * f["input_c"]
         case "mean":
             return f["reduced"] * f["inner"] * 4 + ROW_OVERHEAD
+        case "boxes":
+            return 256
+        case "detections":
+            return f["classes"] * max(1, f["per_box"]) * 4 + f["per_slot"] * 16 + 64
+        case "nms":
+            return f["count"] * 24 + 64
         case "softmax":
             return f["depth"] * 64
         case "spectrum":

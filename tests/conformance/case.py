@@ -203,6 +203,7 @@ class Row:
         scale_matters: int8 tensors without a scale are refused.
         dtype_matters: tensors of a foreign dtype are refused; not so where bytes are only moved.
         kernels: of the oracle; others than the reference ones where those lack the operator.
+        defined: of the outputs of one call of one use, what the reference defines; the rest made equal.
     """
 
     make: Callable[[Case], Added]
@@ -213,3 +214,4 @@ class Row:
     scale_matters: bool = True
     dtype_matters: bool = True
     kernels: str = "BUILTIN_REF"
+    defined: Callable[[list[np.ndarray]], list[np.ndarray]] = list

@@ -46,14 +46,15 @@ def mistakes(uses: list[Use], ours: list[Arrays], theirs: list[Arrays], rivals: 
     """
     found = []
     for use in uses:
-        for index in range(use.outputs.start, use.outputs.stop):
-            mine, truth, rival = (np.stack([call[index] for call in each]) for each in (ours, theirs, rivals or theirs))
+        sides = [[use.row.defined(call[use.outputs]) for call in each] for each in (ours, theirs, rivals or theirs)]
+        for index in range(use.outputs.stop - use.outputs.start):
+            mine, truth, rival = (np.stack([call[index] for call in each]) for each in sides)
             allowed = 0.0
             if truth.dtype.kind == "f":
                 allowed = max(use.row.tolerance * span(truth), BACK_ENDS * distance(rival, truth))
             words = mistake(mine, truth, allowed)
             if words:
-                found.append(f"{use.case}: output {index - use.outputs.start}: {words}")
+                found.append(f"{use.case}: output {index}: {words}")
     return found
 
 

@@ -22,6 +22,7 @@ class Case:
         tolerance: greatest error relative to the output's range; 0 = the same bits.
         in_place: the input that the output may replace.
         written: inputs that the kernel writes too: a state that it keeps.
+        others: what else it writes: descriptor field -> array expected.
     """
 
     kernel: str
@@ -32,6 +33,7 @@ class Case:
     tolerance: float = 0.0
     in_place: tuple[str, ...] = field(default=())
     written: tuple[str, ...] = ()
+    others: dict[str, Array] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.kernel} {self.label}"

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.contract import kernel_cases_map, kernel_cases_recurrent
+from tests.contract import kernel_cases_detection, kernel_cases_map, kernel_cases_recurrent
 from tests.contract import kernel_oracle as oracle
 from tests.contract.kernel_case import NUMBERS_F32, Case, Rng, floats, int8s, numbers_s8, scales
 
@@ -225,12 +225,15 @@ def spectra(rng: Rng, kernel: str) -> Iterator[Case]:
 
 FAMILIES: dict[str, Callable[[Rng, str], Iterator[Case]]] = {
     "add": adds,
+    "boxes": kernel_cases_detection.boxes,
     "conv2d": convolutions,
     "depthwise_conv2d": convolutions,
+    "detections": kernel_cases_detection.detections,
     "elementwise": elementwise,
     "fully_connected": fully_connected,
     "lookup": kernel_cases_map.lookups,
     "mean": means,
+    "nms": kernel_cases_detection.suppressions,
     "pool": pools,
     "softmax": softmaxes,
     "spectrum": spectra,

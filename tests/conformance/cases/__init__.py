@@ -26,6 +26,7 @@ from tests.conformance.case import Row
 FAMILIES = (
     "activation",
     "convolution",
+    "detection",
     "elementwise",
     "movement",
     "pooling",

@@ -27,6 +27,8 @@ MAX_ALL_OPERANDS = 1 << 18
 MAX_ELEMENTS = 1 << 32
 #: Of all variables together: what they hold at first becomes part of the module.
 MAX_STATE_BYTES = 1 << 28
+#: Options of one custom operator; the rest is cut off, and they are damaged then.
+MAX_CUSTOM_BYTES = 1 << 16
 #: Types whose constants are read as arrays.
 ARRAY_TYPES = frozenset({"float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool"})
 
@@ -111,7 +113,9 @@ class _SubgraphReader:
             raise ModelError("keeps state between calls in a variable tensor")
         options = table.table(schema.Operator.OPTIONS)
         kind = table.number(schema.Operator.OPTIONS_TYPE, "B", 0)
-        return OPERATORS[origin](Operator(inputs, outputs, options, kind))
+        custom = table.numbers(schema.Operator.CUSTOM_OPTIONS, "uint8")
+        custom_bytes = b"" if custom is None else custom[:MAX_CUSTOM_BYTES].tobytes()
+        return OPERATORS[origin](Operator(inputs, outputs, options, kind, custom_bytes))
 
     def _operator_name(self, table: Table) -> str:
         index = table.number(schema.Operator.OPCODE_INDEX, "I", 0)
@@ -121,7 +125,7 @@ class _SubgraphReader:
         old = code.number(schema.OperatorCode.DEPRECATED_BUILTIN_CODE, "b", 0)
         name = schema.operator_name(max(old, code.number(schema.OperatorCode.BUILTIN_CODE, "i", 0)))
         if name == schema.CUSTOM:
-            return f"{schema.CUSTOM} {code.string(schema.OperatorCode.CUSTOM_CODE)!r}"
+            return schema.custom_operator(code.string(schema.OperatorCode.CUSTOM_CODE))
         return name
 
     def _indices(self, table: Table, slot: int) -> list[int]:

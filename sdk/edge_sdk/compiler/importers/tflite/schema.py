@@ -55,6 +55,7 @@ class Operator:
     OUTPUTS = 2
     OPTIONS_TYPE = 3
     OPTIONS = 4
+    CUSTOM_OPTIONS = 5
 
 
 class Buffer:
@@ -167,6 +168,11 @@ UNSORTED_SEGMENT_MIN SIGN BITCAST BITWISE_XOR RIGHT_SHIFT
 #: BuiltinOperator, by number.
 BUILTIN_OPERATORS = _BUILTIN_OPERATORS.split()
 CUSTOM = "CUSTOM"
+
+
+def custom_operator(code: str) -> str:
+    """Return the word for an operator that the schema does not know, by its code in the file."""
+    return f"{CUSTOM} {code!r}"
 
 
 def operator_name(number: int) -> str:

@@ -5,13 +5,14 @@ A row: schema word -> function of the operator that returns (op, inputs, attribu
 
 from __future__ import annotations
 
-from edge_sdk.compiler.importers.tflite.ops import convolution, elementwise, movement, recurrent, reduction
+from edge_sdk.compiler.importers.tflite.ops import convolution, detection, elementwise, movement, recurrent, reduction
 from edge_sdk.compiler.importers.tflite.ops.operator import MAX_RANK, Operator, Row
 
 OPERATORS: dict[str, Row] = dict(
     sorted(
         {
             **convolution.OPERATORS,
+            **detection.OPERATORS,
             **elementwise.OPERATORS,
             **movement.OPERATORS,
             **recurrent.OPERATORS,

@@ -21,12 +21,14 @@ class Operator:
 
     Attributes:
         options: None where the file has none; `options_type` says which table it is.
+        custom: the options of a custom operator, as `flexbuffer.read_map` takes them.
     """
 
     inputs: list[Value | None]
     outputs: list[Value]
     options: Table | None
     options_type: int
+    custom: bytes = b""
 
     def input(self, index: int) -> Value:
         """Return a required input."""
