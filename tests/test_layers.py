@@ -3,8 +3,8 @@
     6  cli                                     firmware_tools.cli
     5  pipeline < golden, bench learn sim      firmware_tools.{update < flash}
     4  load (and the package's door) dsp
-    3  compiler runtime sensors publish
-    2  abi health registry < config < board           firmware_tools.{sign < bundle}
+    3  compiler runtime foreign sensors publish
+    2  abi health registry < config engines < board           firmware_tools.{sign < bundle}
     1  errors < units reading tensor
 
 An import goes to a lower floor or stays inside its own unit; `<` is an order among neighbours, which otherwise do not
@@ -36,11 +36,13 @@ EDGE_SDK = {
     "tensor": (1, 1),
     "units": (1, 1),
     "abi": (2, 0),
+    "engines": (2, 1),
     "health": (2, 0),
     "registry": (2, 0),
     "config": (2, 1),
     "board": (2, 2),
     "compiler": (3, 0),
+    "foreign": (3, 0),
     "publish": (3, 0),
     "runtime": (3, 0),
     "sensors": (3, 0),

@@ -19,6 +19,7 @@ from edge_sdk.config import Where, read_toml
 from edge_sdk.config.as_written import VARIABLE, AsWritten, variables_in
 from edge_sdk.config.health_rules import HealthRules
 from edge_sdk.config.pipeline import read_pipeline
+from edge_sdk.engines import FOREIGN
 from edge_sdk.errors import ConfigError, EdgeError, SafetyError, TargetNotFoundError
 from firmware_tools.bundle.manifest import Role
 
@@ -74,6 +75,7 @@ def read_references(path: Path, environment: Mapping[str, str] | None = None) ->
     for (group, kind, row), (_, _, now) in zip(_parts(found.table), _parts(filled), strict=True):
         where = Where(path, group[0]).at(group[1])
         _refuse_secrets(row, where)
+        _refuse_other_runtimes(row, where)
         for key, (role, folder) in _FILES.get((group[0], kind), {}).items():
             if key in row and not (key in _DEVICE_KEYS and str(row[key]).startswith("/")):
                 row[key] = _add(found, role, folder, now[key], where.at(key))
@@ -116,6 +118,15 @@ def _refuse_secrets(row: Mapping[str, Any], where: Where) -> None:
         if key == "key" and not str(value).startswith("/"):
             text = "a private key does not go into a bundle; expected the absolute path of a file on the device"
             raise SafetyError(f"{place}: {text}", hint='key = "/etc/edge-sdk/device.key"')
+
+
+def _refuse_other_runtimes(row: Mapping[str, Any], where: Where) -> None:
+    """A bundle is what its golden vectors prove, in the sandbox; another runtime's environment is not in it."""
+    if row.get("use") == "model" and row.get("engine") in FOREIGN:
+        raise SafetyError(
+            f"{where.at('engine')}: {row['engine']!r} is a runtime outside the sandbox, which a bundle does not bring",
+            hint="copy this pipeline to the device by hand, or give the step an engine of edge-sdk",
+        )
 
 
 def _add(found: References, role: Role, folder: str, text: object, where: Where) -> str:

@@ -77,6 +77,10 @@ class SandboxError(SafetyError):
     """A guest module broke a rule: a trap, a bad descriptor, a forbidden import, too much memory."""
 
 
+class EngineFaultError(SandboxError):
+    """Another runtime failed with a model, or its process died; the next call finds a fresh one."""
+
+
 class AccessDeniedError(EdgeError, PermissionError):
     """The operating system or a peer refused access."""
 

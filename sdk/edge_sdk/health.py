@@ -58,6 +58,8 @@ class HealthReport(Struct, frozen=True, forbid_unknown_fields=True):
     """Failed inferences."""
     sources: dict[str, SourceHealth]
     sinks: dict[str, SinkHealth]
+    restarts: Count = 0
+    """Models that were opened anew after a fault: a fresh instance, or a fresh process of another runtime."""
 
 
 def write_health(path: Path, report: HealthReport) -> None:

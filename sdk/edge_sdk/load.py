@@ -3,8 +3,8 @@
     model = edge_sdk.load("kws.tflite", engine="auto")
     (scores,) = model.run(x)
 
-`.wasm` modules are run as they are; `.tflite` files are converted in memory, and the result is kept in the cache. Here
-the compiler and the runtime meet; neither knows the other.
+`.wasm` modules are run as they are; `.tflite` files are converted in memory, and the result is kept in the cache,
+unless another runtime is named to run them. Here compiler, runtime and the other runtimes meet; none knows the others.
 """
 
 from __future__ import annotations
@@ -13,20 +13,24 @@ import hashlib
 import logging
 import os
 import sys
+from collections.abc import Mapping
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from edge_sdk.engines import FOREIGN, ForeignEngine, check_engine_name
 from edge_sdk.errors import (
     AccessDeniedError,
     MissingExtraError,
     ModelError,
     TargetNotFoundError,
     TransferError,
+    UsageError,
     about_file,
 )
+from edge_sdk.foreign.session import ForeignSession, open_foreign
 from edge_sdk.runtime.cache import FileCache, cache_folder
 from edge_sdk.runtime.session import Session, open_session
 from edge_sdk.units import utf8
@@ -47,26 +51,48 @@ def load(
     deadline_s: float = 10.0,
     memory_mib: float = 256,
     safe_traps: bool = False,
-) -> Session:
+    delegate: str = "xnnpack",
+    delegate_options: Mapping[str, str] | None = None,
+) -> Session | ForeignSession:
     """Load a model.
 
     Args:
         path: a `.tflite` file, or a `.wasm` made by `edge-sdk convert`.
-        engine: "auto" (native kernels where they work, else the sandbox, with a warning), "host" or "sandbox".
-        threads: most threads to compute with, 1 or more. Kernels compute on the caller's thread in this version;
+        engine: "auto" (native kernels where they work, else the sandbox, with a warning), "host" or "sandbox"; or the
+            runtime "litert" or "tflite_runtime", in a child process, for a `.tflite` file. "auto" never takes those.
+        threads: most threads to compute with, 1 or more. Our kernels compute on the caller's thread in this version;
             `model.engine.threads` says how many are used.
         deadline_s: seconds one `run` may take; prepared weights get 30 s at least.
-        memory_mib: most memory the model may use, in MiB: its linear memory plus the host's packed weights.
+        memory_mib: most memory the model may use, in MiB: its linear memory plus the host's packed weights, or what
+            the child takes besides Python, numpy and the runtime.
         safe_traps: test bounds explicitly instead of catching signals: 4 to 14 % slower, and safe where another part
             of the process takes the signals (faulthandler enabled after the first load is seen by itself).
+        delegate: what another runtime computes with: "xnnpack", "none", "reference", or a vendor's library.
+        delegate_options: for the vendor's library.
 
     Raises:
         TargetNotFoundError: no such file.
         ModelError: damaged, unsupported, or no model.
-        SandboxError: the module breaks a rule of the sandbox.
+        SandboxError: the module breaks a rule of the sandbox, or another runtime dies of the model.
+        MissingExtraError: the runtime that was named is not installed.
         UsageError: an argument is out of range.
         UnsupportedPlatformError: this machine cannot run what was asked.
     """
+    check_engine_name(engine)
+    if engine in FOREIGN:
+        return _load_foreign(
+            Path(path),
+            FOREIGN[engine],
+            threads=threads,
+            deadline_s=deadline_s,
+            memory_mib=memory_mib,
+            delegate=delegate,
+            delegate_options=delegate_options,
+        )
+    if delegate != "xnnpack" or delegate_options:
+        raise UsageError(
+            f"engine {engine!r} takes no delegate", hint=f"engine={' or '.join(map(repr, FOREIGN))} takes one"
+        )
     data = read_model(path)
     with about_file(Path(path)):
         return open_session(
@@ -90,6 +116,16 @@ def read_model(path: str | os.PathLike[str]) -> bytes:
             hint="export the model as .tflite, or convert it with `edge-sdk convert`",
         )
     return data if suffix == ".wasm" else _converted(file, data)
+
+
+def _load_foreign(file: Path, engine: ForeignEngine, **options: Any) -> ForeignSession:
+    if file.suffix.lower() != ".tflite":
+        raise UsageError(
+            f"{file}: engine {engine.name!r} runs .tflite files", hint="name the file that the module was made from"
+        )
+    data = _read(file)
+    with about_file(file):
+        return open_foreign(data, engine, name=utf8(file.stem), **options)
 
 
 def _read(file: Path) -> bytes:
@@ -157,7 +193,7 @@ def _compiler_identity() -> bytes:
 class _CallableModule(ModuleType):
     """`import edge_sdk.load` puts this module where the package promises the function: both can be called."""
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Session:
+    def __call__(self, *args: Any, **kwargs: Any) -> Session | ForeignSession:
         return load(*args, **kwargs)
 
 

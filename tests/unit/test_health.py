@@ -32,6 +32,13 @@ def test_what_is_written_is_read_and_nothing_is_left_beside_it(tmp_path: Path) -
     assert [one.name for one in tmp_path.iterdir()] == ["health.json"]
 
 
+def test_a_report_without_restarts_is_read_as_none(tmp_path: Path) -> None:
+    (tmp_path / "health.json").write_bytes(GOOD.replace(b',"restarts":0', b""))
+    assert read_health(tmp_path / "health.json") == REPORT
+    write_health(tmp_path / "health.json", replace(REPORT, restarts=3))
+    assert read_health(tmp_path / "health.json") == replace(REPORT, restarts=3)
+
+
 def test_a_report_that_cannot_take_its_place_is_removed(tmp_path: Path) -> None:
     (tmp_path / "health.json").mkdir()
     with pytest.raises(OSError, match="directory"):

@@ -7,9 +7,10 @@ report.engines[1].ratio        # the sandbox takes this many times as long as th
 from __future__ import annotations
 
 import platform
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -23,12 +24,15 @@ from edge_sdk.bench.inputs import random_inputs
 from edge_sdk.bench.interleave import Samples, interleave
 from edge_sdk.bench.peak_memory import PeakMemory, peak_memory
 from edge_sdk.board import read_probe, this_board
+from edge_sdk.engines import FOREIGN, OWN
 from edge_sdk.errors import UnsupportedPlatformError, UsageError
+
+_CLOCKS = {"cpu": time.thread_time_ns, "wall": time.perf_counter_ns}
 
 
 @dataclass(frozen=True)
 class EngineResult:
-    """One engine's figures; times are CPU time of one call."""
+    """One engine's figures; times are those of one call, by the report's clock."""
 
     engine: str
     isa: str
@@ -49,7 +53,8 @@ class Agreement:
 
     Attributes:
         identical: bit for bit.
-        integers_differ: an integer output differs, which no engine may do.
+        integers_differ: an integer output of two engines of ours differs, which may not be; other runtimes round
+            differently by a step or two.
         largest_difference: from the first engine's outputs, in steps of the output.
     """
 
@@ -63,6 +68,7 @@ class Report:
     """What `--json` prints and `--save` stores.
 
     Attributes:
+        clock: "cpu" is CPU time of the calling thread; "wall", when a child process computes for one of the engines.
         ratio_base: the engine that every `ratio` is relative to.
         skipped: engine -> why it is not among the results.
     """
@@ -70,6 +76,7 @@ class Report:
     model: str
     source_sha256: str
     seconds: float
+    clock: str
     ratio_base: str
     outputs: Agreement
     engines: tuple[EngineResult, ...]
@@ -119,15 +126,20 @@ def bench_model(
                 skipped[engine] = opening.message
         given = _inputs(models, inputs)
         outputs = {engine: model.run(*given) for engine, model in models.items()}
-        samples = interleave({engine: partial(model.run, *given) for engine, model in models.items()}, seconds)
+        clock = "wall" if models.keys() & FOREIGN.keys() else "cpu"
+        calls = {engine: partial(model.run, *given) for engine, model in models.items()}
+        samples = interleave(calls, seconds, cpu_ns=_CLOCKS[clock])
         base = next(iter(models))
         results = tuple(
-            _result(engine, models[engine].engine, samples[engine], samples[base], peak(path, engine))
+            _result(engine, models[engine].engine, samples[engine], samples[base], _peak(peak, path, engine))
             for engine in models
         )
-        agreement = compare_outputs(list(outputs.values()))
+        agreement = replace(
+            compare_outputs(list(outputs.values())),
+            integers_differ=compare_outputs([outputs[name] for name in models if name in OWN]).integers_differ,
+        )
         sha256 = models[base].source_sha256
-    return Report(str(path), sha256, seconds, base, agreement, results, skipped, _machine())
+    return Report(str(path), sha256, seconds, clock, base, agreement, results, skipped, _machine())
 
 
 def compare_outputs(runs: Sequence[Sequence[NDArray[Any]]]) -> Agreement:
@@ -148,6 +160,11 @@ def _open(path: Path, engine: str, threads: int) -> Any:
         return load(path, engine=engine, threads=threads)
     except UnsupportedPlatformError as error:
         return error
+
+
+def _peak(peak: Callable[[Path, str], PeakMemory | None], path: Path, engine: str) -> PeakMemory | None:
+    """Return the memory of an engine; a runtime in a child process is not measured."""
+    return None if engine in FOREIGN else peak(path, engine)
 
 
 def _inputs(models: dict[str, Any], inputs: Sequence[NDArray[Any]] | None) -> list[NDArray[Any]]:

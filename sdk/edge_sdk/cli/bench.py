@@ -9,17 +9,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_sdk.cli.write_file import write_file
+from edge_sdk.engines import OWN
 from edge_sdk.errors import UsageError, VerificationError
 
 if TYPE_CHECKING:
     from edge_sdk.bench.model import Report
 
 ENGINES = ("host", "sandbox")
+_CLOCK_NAMES = {"cpu": "CPU time", "wall": "wall time"}
 _EXAMPLE = """examples:
   edge-sdk bench kws.tflite
   edge-sdk bench kws.tflite --engine host,sandbox --seconds 10 --save kws.json
 
-Times are CPU time of the calling thread; a sample averages enough calls to last 0.2 ms.
+Times are CPU time of the calling thread, or wall time when another runtime (litert, tflite_runtime) takes part: it
+computes in a child process. A sample averages enough calls to last 0.2 ms.
 exit code: 8 when integer outputs of two engines differ"""
 
 
@@ -53,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     if args.save is not None:  # last: what was measured is not lost with a mistyped path
         write_file(args.save, f"{text}\n".encode())
     if report.outputs.integers_differ:
-        names = " and ".join(one.engine for one in report.engines)
+        names = " and ".join(one.engine for one in report.engines if one.engine in OWN)
         raise VerificationError(
             f"{args.model}: {names} give different integers, by up to {report.outputs.largest_difference:g}",
             hint="edge-sdk doctor; then report it with the model and the file that --save makes",
@@ -72,7 +75,7 @@ def table(report: Report) -> list[str]:
     lines += [f"{name}: skipped: {why}" for name, why in report.skipped.items()]
     if len(report.engines) > 1:
         same = "identical" if report.outputs.identical else f"different by up to {report.outputs.largest_difference:g}"
-        lines.append(f"outputs: {same}; ratio: CPU time relative to {report.ratio_base}")
+        lines.append(f"outputs: {same}; ratio: {_CLOCK_NAMES[report.clock]} relative to {report.ratio_base}")
     return lines
 
 

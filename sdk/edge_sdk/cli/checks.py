@@ -84,6 +84,13 @@ def check_engines(engines: Engines) -> list[Check]:
     return checks
 
 
+def check_foreign(name: str, outcome: str, version: str, mend: str) -> Check:
+    """Is another runtime here? Only models that name it need it."""
+    if outcome == "ok":
+        return Check(name, "ok", f"{version}; in a child process, for models that name it")
+    return Check(name, "note", f"{outcome}; only models that name this engine need it", mend)
+
+
 def check_board(found: Detection) -> Check:
     """Is it known what this machine is?"""
     if found.board is None:

@@ -29,13 +29,14 @@ from edge_sdk.cli.checks import (
     check_cpu,
     check_engines,
     check_faulthandler,
+    check_foreign,
     check_memory,
     check_package,
     check_python,
     check_serial,
     lacking,
 )
-from edge_sdk.cli.engines import try_engines
+from edge_sdk.cli.engines import try_engines, try_foreign
 from edge_sdk.errors import MissingExtraError
 
 #: package -> (why, whether edge-sdk works without it)
@@ -89,6 +90,7 @@ def examine(found: Detection, probe: Probe, engines: Engines) -> list[Check]:
         check_python(sys.version_info[:3], probe.pointer_bits),
         *(check_package(name, _version(name), why, optional=optional) for name, (why, optional) in PACKAGES.items()),
         *check_engines(engines),
+        *(check_foreign(name, one.outcome, one.isa, one.mend) for name, one in try_foreign().items()),
         check_cache(_cache_folder(), os.geteuid()),
         check_faulthandler(faulthandler.is_enabled()),
         check_broker(shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")),

@@ -1,4 +1,4 @@
-"""Which provider of kernels works here: each is tried with one sum that must come out right."""
+"""Which engines work here: each of ours is tried with one sum that must come out right, others are looked for."""
 
 from __future__ import annotations
 
@@ -6,17 +6,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge_sdk.cli.checks import Engines
+from edge_sdk.engines import FOREIGN, ForeignEngine
 from edge_sdk.errors import EdgeError
 
 _COUNT = 37
 
 
 @dataclass(frozen=True)
-class _Trial:
-    """`outcome` is "ok" or what went wrong."""
+class Trial:
+    """How an attempt went.
+
+    Attributes:
+        outcome: "ok" or what went wrong.
+        isa: the kernels' instruction set, or the version of another runtime.
+        mend: the command that would change the outcome.
+    """
 
     outcome: str
     isa: str = ""
+    mend: str = ""
 
 
 def try_engines(order: Sequence[str]) -> Engines:
@@ -26,7 +34,7 @@ def try_engines(order: Sequence[str]) -> Engines:
     except EdgeError as error:  # no Wasmtime, a 32-bit Python
         return Engines("", "", error.message, dict.fromkeys(order, error.message))
     refusal = native_status().reason
-    trials = {name: _Trial(refusal) if name == "host" and refusal else _sum(name) for name in order}
+    trials = {name: Trial(refusal) if name == "host" and refusal else _sum(name) for name in order}
     tests = {name: trial.outcome for name, trial in trials.items()}
     name = next((name for name in order if tests[name] == "ok"), "")
     if not name:
@@ -38,7 +46,20 @@ def try_engines(order: Sequence[str]) -> Engines:
     return Engines(name, trials[name].isa, reason or "the board file puts it first", tests)
 
 
-def _sum(provider: str) -> _Trial:
+def try_foreign() -> dict[str, Trial]:
+    """Ask for every other runtime; none is needed."""
+    from edge_sdk.foreign.probe import installed_version
+
+    def attempt(engine: ForeignEngine) -> Trial:
+        try:
+            return Trial("ok", installed_version(engine))
+        except EdgeError as error:
+            return Trial(error.message, mend=error.hint)
+
+    return {name: attempt(engine) for name, engine in FOREIGN.items()}
+
+
+def _sum(provider: str) -> Trial:
     """Let a provider add two vectors."""
     import numpy as np
 
@@ -59,7 +80,7 @@ def _sum(provider: str) -> _Trial:
             )
             isa = caller.engine.isa
     except EdgeError as error:
-        return _Trial(error.message)
+        return Trial(error.message)
     if not np.array_equal(answer["output"], a + b):
-        return _Trial("self-test: the sum of two vectors came out wrong")
-    return _Trial("ok", isa)
+        return Trial("self-test: the sum of two vectors came out wrong")
+    return Trial("ok", isa)

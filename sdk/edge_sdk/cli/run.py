@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge_sdk.cli.main import INTERRUPTED
 from edge_sdk.cli.write_file import write_file
+from edge_sdk.engines import DELEGATES, ENGINES
 from edge_sdk.errors import TransferError, UsageError, about_file
 from edge_sdk.units import printable, seconds, utf8
 
@@ -30,9 +31,9 @@ _EXAMPLE = """examples:
   edge-sdk run pipeline.toml --duration 60 --json > results.ndjson
   edge-sdk run pipeline.toml --check
   edge-sdk run pipeline.toml --host press-7 --watch
-  edge-sdk run model.tflite --input x.npy --output y.npy --engine sandbox"""
+  edge-sdk run model.tflite --input x.npy --output y.npy --engine sandbox
+  edge-sdk run model.tflite --input x.npy --output y.npy --engine litert --delegate libedgetpu.so.1"""
 
-_ENGINES = ("auto", "host", "sandbox")
 #: Named, not imported: what flashes devices stands beside this package, not below it.
 _THERE = "firmware_tools.cli.watch"
 
@@ -47,7 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "target", metavar="PIPELINE.toml|MODEL", type=Path, help="a pipeline, or a .tflite or .wasm model"
     )
-    parser.add_argument("--engine", choices=_ENGINES, help="whose kernels; overrides the pipeline file")
+    parser.add_argument("--engine", choices=ENGINES, help="who computes; overrides the pipeline file")
     parser.add_argument("--json", action="store_true", help="results on stdout, one JSON object per line")
     line = parser.add_argument_group("a pipeline")
     line.add_argument("--duration", metavar="S", type=_positive(float), help="stop after so many seconds")
@@ -66,6 +67,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     model = parser.add_argument_group("a model")
     model.add_argument("--input", metavar="X.npy", type=Path, action="append", help="one for each input, in order")
     model.add_argument("--output", metavar="Y.npy", type=Path, action="append", help="one for each output, in order")
+    model.add_argument(
+        "--delegate", metavar="D", help=f"of another runtime: {', '.join(DELEGATES)}, or a vendor's library"
+    )
+    model.add_argument(
+        "--delegate-option", metavar="NAME=VALUE", action="append", type=_assignment, help="for the vendor's library"
+    )
     model.add_argument("--threads", metavar="N", type=_positive(int), help="threads of the inference")
 
 
@@ -73,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     """Run what the target's suffix says."""
     suffix = args.target.suffix.lower()
     if suffix == ".toml":
-        _refuse(args, "a pipeline", "input", "output", "threads")
+        _refuse(args, "a pipeline", "input", "output", "threads", "delegate", "delegate_option")
         if args.host is not None:
             return _terminable(_run_there, args)
         _refuse(args, "a pipeline that runs here; --host H says where", "watch", "key", "passphrase")
@@ -95,6 +102,13 @@ def _positive(kind: type[Any]) -> Any:
 
     number.__name__ = "number"
     return number
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise argparse.ArgumentTypeError(f"expected NAME=VALUE, got {text!r}")
+    return name, value
 
 
 def _refuse(args: argparse.Namespace, what: str, *options: str) -> None:
@@ -180,7 +194,10 @@ def _run_model(args: argparse.Namespace) -> int:
     from edge_sdk.sensors.array_file import npy_bytes, read_npy
 
     inputs = [read_npy(path) for path in args.input or ()]
-    with load(args.target, engine=args.engine or "auto", threads=args.threads or 1) as model:
+    more: dict[str, Any] = {} if args.delegate is None else {"delegate": args.delegate}
+    if args.delegate_option is not None:
+        more["delegate_options"] = dict(args.delegate_option)
+    with load(args.target, engine=args.engine or "auto", threads=args.threads or 1, **more) as model:
         outputs = args.output or []
         _count("--input", len(inputs), [spec.name for spec in model.inputs])
         if outputs:

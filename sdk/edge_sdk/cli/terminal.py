@@ -86,7 +86,7 @@ def _facts(pipeline: Pipeline, figures: Snapshot) -> Iterator[tuple[str, Text]]:
         yield "engine", Text(f"{step}: {engine}")
     yield "results", Text(f"{figures.results} ({figures.results_per_s:.1f}/s), {figures.alarms} with alarm")
     lost = f"{figures.gaps} gaps, {figures.dropped} dropped, {figures.faults} model faults, {figures.queue} waiting"
-    yield "losses", Text(lost)
+    yield "losses", Text(lost + (f", {figures.restarts} restarts" if figures.restarts else ""))
     for name, counts in figures.sources.items():
         if any(counts.values()):
             yield name, Text(counted(counts))
@@ -167,6 +167,8 @@ def closing_line(summary: Summary) -> str:
     parts = [f"{figures.results} results, {figures.alarms} with alarm, {figures.gaps} gaps, {figures.dropped} dropped"]
     if figures.faults:
         parts.append(f"{figures.faults} model faults")
+    if figures.restarts:
+        parts.append(f"{figures.restarts} restarts")
     parts += [f"{name}: {counted(counts)}" for name, counts in figures.sources.items() if any(counts.values())]
     parts += [f"{name}: {counted(counts)}" for name, counts in figures.sinks.items()]
     return f"ended after {seconds(figures.elapsed_s)} ({summary.reason}): " + "; ".join(parts)

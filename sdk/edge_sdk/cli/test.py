@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edge_sdk.cli.write_file import write_file
+from edge_sdk.engines import ENGINES
 from edge_sdk.errors import EdgeError, TargetNotFoundError, UsageError, VerificationError
 from edge_sdk.units import printable, seconds, utf8
 
@@ -32,7 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EXAMPLE
     parser.add_argument("paths", metavar="DIR|TEST.toml", type=Path, nargs="*", help="default: this folder")
     parser.add_argument("--update", action="store_true", help="write down the results as the expected ones")
-    parser.add_argument("--engine", choices=("auto", "host", "sandbox"), help="whose kernels; overrides the pipeline")
+    parser.add_argument("--engine", choices=ENGINES, help="who computes; overrides the pipeline")
     parser.add_argument("--junit", metavar="FILE", type=Path, help="write a report for a CI server")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 

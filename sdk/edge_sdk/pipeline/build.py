@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from edge_sdk.config import decode
 from edge_sdk.config.pipeline import Part, PipelineFile, read_pipeline
 from edge_sdk.dsp.base import Step
+from edge_sdk.engines import FOREIGN, OWN
 from edge_sdk.errors import ConfigError
-from edge_sdk.pipeline.model_step import LoadModel, ModelStep
+from edge_sdk.pipeline.model_step import LoadModel, ModelOptions, ModelStep
 from edge_sdk.pipeline.steps import NEED_KERNELS, STEPS
 from edge_sdk.publish import SINKS
 from edge_sdk.publish.base import Sink
@@ -146,12 +147,10 @@ def build_file(file: PipelineFile, *, engine: str | None = None, load: LoadModel
 def default_load() -> LoadModel:
     """Return `edge_sdk.load`, imported when it is called."""
 
-    def load(
-        path: Path, engine: str = "auto", threads: int = 1, *, deadline_s: float = 10.0, memory_mib: int = 256
-    ) -> Any:
+    def load(path: Path, engine: str = "auto", threads: int = 1, **options: Any) -> Any:
         from edge_sdk import load as load_model
 
-        return load_model(path, engine=engine, threads=threads, deadline_s=deadline_s, memory_mib=memory_mib)
+        return load_model(path, engine=engine, threads=threads, **options)
 
     return load
 
@@ -172,7 +171,7 @@ class Builder:
         self._file = file
         self._engine = engine
         self._load = load
-        self._kernels = KernelTool(engine or "auto")
+        self._kernels = KernelTool(engine if engine in OWN else "auto")
         self.resources = ExitStack()
         self.resources.callback(self._kernels.close)
         self.specs: dict[str, StreamSpec] = {}
@@ -209,7 +208,7 @@ class Builder:
         before = self.nodes.get(part.input)
         if kind is ModelStep:
             if self._engine is not None:
-                options = msgspec.structs.replace(options, engine=self._engine)
+                options = overridden(options, self._engine)
             model_step = ModelStep(options, part.where, spec, self._load)
             self.resources.callback(model_step.close)
             step: Step = model_step
@@ -225,6 +224,13 @@ class Builder:
         kind = kind_of(SINKS, part, "type")
         options = decode(dict(part.options), kind.Options, part.where)
         return Outlet(part.id, part.kind, part.input, kind(options, part.where, self._file.name, self._file.device))
+
+
+def overridden(options: ModelOptions, engine: str) -> ModelOptions:
+    """Return the options of a model for another engine; the delegate stays only where one can be."""
+    if engine in FOREIGN:
+        return msgspec.structs.replace(options, engine=engine)
+    return msgspec.structs.replace(options, engine=engine, delegate="xnnpack", delegate_options={})
 
 
 def kind_of(table: Registry, part: Part, key: str) -> Any:

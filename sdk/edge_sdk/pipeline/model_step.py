@@ -1,15 +1,16 @@
-"""The step `model`: features in, scores out, computed in the sandbox, with a deadline and a plan for faults.
+"""The step `model`: features in, scores out, computed where a crash stays, with a deadline and a plan for faults.
 
     features --quantise--> model.run --dequantise--> scores, the winning label, one score to decide on
 
-A model that overruns its deadline or breaks a rule of the sandbox costs one frame, not the pipeline: `on_fault` says
-whether that frame repeats the last good scores (marked stale), is left out, or stops everything.
+A model that overruns its deadline, breaks a rule of the sandbox or takes its runtime's process with it costs a frame,
+not the pipeline: `on_fault` says whether that frame repeats the last good scores (marked stale), is left out, or stops
+everything.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Protocol
@@ -31,6 +32,8 @@ log = logging.getLogger(__name__)
 RECONSTRUCTION_ERROR = "reconstruction_error"
 MAX_LABELS_BYTES = 1 << 20
 NO_DEADLINE_S = 10.0
+#: So many restarts are each worth a line in the log; after that, every thousandth.
+TOLD_RESTARTS = 10
 
 
 class Model(Protocol):
@@ -48,6 +51,9 @@ class Model(Protocol):
     @property
     def source_sha256(self) -> str: ...
 
+    @property
+    def restarts(self) -> int: ...
+
     def run(self, *inputs: NDArray[Any]) -> Sequence[NDArray[Any]]: ...
 
     def close(self) -> None: ...
@@ -57,7 +63,15 @@ class LoadModel(Protocol):
     """The signature of `edge_sdk.load`."""
 
     def __call__(
-        self, path: Path, engine: str = ..., threads: int = ..., *, deadline_s: float = ..., memory_mib: int = ...
+        self,
+        path: Path,
+        engine: str = ...,
+        threads: int = ...,
+        *,
+        deadline_s: float = ...,
+        memory_mib: int = ...,
+        delegate: str = ...,
+        delegate_options: Mapping[str, str] = ...,
     ) -> Model: ...
 
 
@@ -66,8 +80,17 @@ class ModelOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     model: Annotated[str, Meta(min_length=1, description=".tflite or .wasm, relative to the pipeline file")]
     engine: Annotated[
-        Literal["auto", "host", "sandbox"], Meta(description="whose kernels: host = native, sandbox = WebAssembly only")
+        Literal["auto", "host", "sandbox", "litert", "tflite_runtime"],
+        Meta(description="who computes: our kernels, host = native, sandbox = WebAssembly; or another runtime"),
     ] = "auto"
+    delegate: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            description="of another runtime: xnnpack, none, reference, or a vendor's library (a path, or libNAME.so)",
+        ),
+    ] = "xnnpack"
+    delegate_options: Annotated[dict[str, str], Meta(description="for the vendor's library")] = {}
     threads: Annotated[int, Meta(ge=1, le=64, description="threads of one inference")] = 1
     memory_mib: Annotated[int, Meta(ge=1, le=4096, description="most memory that the model may ask for")] = 256
     deadline_ms: Annotated[
@@ -115,6 +138,8 @@ class ModelStep:
         self.engine = str(self._model.engine)
         self.model_sha256 = self._model.source_sha256
         self.faults = 0
+        self._restarts_told = 0
+        self._cause = ""
         self._last: Frame | None = None
 
     def push(self, frame: Frame) -> list[Frame]:
@@ -125,10 +150,19 @@ class ModelStep:
         """
         try:
             (found,) = self._model.run(to_tensor(frame.data, self._input))
+            if found.size != self._output.elements:  # another runtime's output may depend on the data
+                raise SandboxError(f"the model gave {found.size} numbers, expected {self._output.elements}")
         except (DeadlineError, SandboxError) as fault:
             return self._failed(frame, fault)
+        if self._cause:
+            self._recovered(frame)
         self._last = self._judged(frame, from_tensor(found, self._output))
         return [self._last]
+
+    @property
+    def restarts(self) -> int:
+        """How often the model was opened anew after a fault."""
+        return self._model.restarts
 
     def close(self) -> None:
         self._model.close()
@@ -146,12 +180,23 @@ class ModelStep:
         self.faults += 1
         if self._options.on_fault == "stop":
             raise fault
+        self._cause = self._cause or fault.message
         if self.faults in (1, 10, 100) or self.faults % 1000 == 0:
             log.warning("%s: frame %d: %s (faults so far: %d)", self._where, frame.seq, fault.message, self.faults)
         last = self._last
         if self._options.on_fault == "skip" or last is None:
             return []
         return [replace(frame, data=last.data, label=last.label, score=last.score, stale=True)]
+
+    def _recovered(self, frame: Frame) -> None:
+        """Tell that the model was opened anew, and why; not every time where every other frame brings it down."""
+        cause, self._cause = self._cause, ""
+        count, before = self.restarts, self._restarts_told
+        if count != before and (count <= TOLD_RESTARTS or count // 1000 != before // 1000):
+            log.warning(
+                "%s: frame %d: opened anew after: %s (restarts so far: %d)", self._where, frame.seq, cause, count
+            )
+        self._restarts_told = count
 
 
 def _opened(options: ModelOptions, where: Where, load: LoadModel) -> Model:
@@ -160,9 +205,22 @@ def _opened(options: ModelOptions, where: Where, load: LoadModel) -> Model:
         raise place.error(f"expected a .tflite or .wasm file, got {options.model!r}")
     deadline_s = NO_DEADLINE_S if options.deadline_ms is None else options.deadline_ms / 1000
     try:
-        return load(path, options.engine, options.threads, deadline_s=deadline_s, memory_mib=options.memory_mib)
+        return load(
+            path,
+            options.engine,
+            options.threads,
+            deadline_s=deadline_s,
+            memory_mib=options.memory_mib,
+            delegate=_delegate(options.delegate, where),
+            delegate_options=options.delegate_options,
+        )
     except EdgeError as fault:
         raise type(fault)(f"{place}: {fault.message}", hint=fault.hint) from fault
+
+
+def _delegate(word: str, where: Where) -> str:
+    """Return a delegate with its path, which is relative to the pipeline file like every other."""
+    return str(where.resolve(word)) if "/" in word else word
 
 
 def _tensors(model: Model, spec: StreamSpec, where: Where) -> tuple[TensorSpec, TensorSpec]:

@@ -128,6 +128,7 @@ class Runner:
     def snapshot(self) -> Snapshot:
         """Return the figures now."""
         stats, pipeline = self._stats, self._pipeline
+        models = [node.step for node in pipeline.nodes if isinstance(node.step, ModelStep)]
         return Snapshot(
             elapsed_s=stats.elapsed_s,
             results=stats.results,
@@ -136,7 +137,8 @@ class Runner:
             gaps=stats.gaps,
             dropped=self._inbox.dropped,
             queue=len(self._inbox),
-            faults=sum(node.step.faults for node in pipeline.nodes if isinstance(node.step, ModelStep)),
+            faults=sum(model.faults for model in models),
+            restarts=sum(model.restarts for model in models),
             stages=stats.stages(),
             heard={name: stats.heard.get(name, Heard()) for name in pipeline.sources},
             sources={name: dict(source.counts()) for name, source in pipeline.sources.items()},

@@ -45,6 +45,7 @@ class Snapshot:
         dropped: readings that the pipeline was too slow for.
         queue: readings waiting now.
         faults: failed inferences.
+        restarts: models that were opened anew after a fault.
         heard: source -> what came from it.
         sources, sinks: id -> name -> count.
         sink_states: id -> one line.
@@ -58,6 +59,7 @@ class Snapshot:
     dropped: int
     queue: int
     faults: int
+    restarts: int
     stages: Mapping[str, Latency]
     heard: Mapping[str, Heard]
     sources: Mapping[str, Mapping[str, int]]

@@ -98,6 +98,7 @@ def health_report(snapshot: Snapshot, started_s: float, now_s: float) -> HealthR
         results=snapshot.results,
         p99_ms=1000 * total.p99_s if total else 0.0,
         faults=snapshot.faults,
+        restarts=snapshot.restarts,
         sources={name: SourceHealth(heard.readings, heard.at_s) for name, heard in snapshot.heard.items()},
         sinks={
             name: SinkHealth(counts.get("delivered", 0), counts.get("waiting", 0))
@@ -138,6 +139,8 @@ class ServiceManager(Observer):
 def status_line(snapshot: Snapshot) -> str:
     """Return the figures in one line."""
     losses = f"{snapshot.gaps} gaps, {snapshot.faults} model faults"
+    if snapshot.restarts:
+        losses += f", {snapshot.restarts} restarts"
     parts = [f"{snapshot.results} results ({snapshot.results_per_s:.1f}/s), {losses}", *snapshot.sink_states.values()]
     return printable("; ".join(parts)).replace("\n", " ")
 

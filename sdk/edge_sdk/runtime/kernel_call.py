@@ -30,7 +30,7 @@ from edge_sdk.runtime._wasmtime import wasmtime
 from edge_sdk.runtime.cache import compiled
 from edge_sdk.runtime.engine import engine_for, sandbox_spec
 from edge_sdk.runtime.native import Library
-from edge_sdk.runtime.provider import EngineInfo, check_engine_name, native_status
+from edge_sdk.runtime.provider import EngineInfo, check_provider_name, native_status
 from edge_sdk.runtime.sandbox import kernels_for, kernels_wasm, relaxed_dot_is_exact
 
 Array = npt.NDArray[Any]
@@ -151,7 +151,7 @@ class KernelCaller:
     """
 
     def __init__(self, provider: str = "auto", isa: str | None = None) -> None:
-        check_engine_name(provider)
+        check_provider_name(provider)
         if isa is not None and isa not in ISAS.values():
             raise UsageError(f"unknown ISA {isa!r}{nearest(isa, list(ISAS.values()))}")
         status = native_status()

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from edge_sdk.abi import ISAS
+from edge_sdk.engines import OWN, check_engine_name
 from edge_sdk.errors import UnsupportedPlatformError, UsageError
-from edge_sdk.registry import nearest
 from edge_sdk.runtime.cache import compiled
 from edge_sdk.runtime.engine import host_spec, sandbox_spec
 from edge_sdk.runtime.instance import Plan
@@ -23,9 +23,6 @@ from edge_sdk.runtime.sandbox import kernels_for
 from edge_sdk.runtime.self_test import prove
 
 log = logging.getLogger("edge_sdk")
-
-ENGINES = ("auto", "host", "sandbox")
-OTHER_RUNTIMES = ("litert", "onnxruntime", "tflite_runtime")
 
 
 @dataclass(frozen=True)
@@ -83,15 +80,14 @@ def _warn_fallback(reason: str) -> None:
     )
 
 
-def check_engine_name(engine: str) -> None:
-    """Raise UsageError unless `engine` is one this version has."""
-    if engine in OTHER_RUNTIMES:
+def check_provider_name(engine: str) -> None:
+    """Raise UsageError unless `engine` is one that runs modules."""
+    check_engine_name(engine)
+    if engine not in OWN:
         raise UsageError(
-            f"engine {engine!r} is not in this version of edge-sdk", hint=f"use one of {', '.join(ENGINES)}"
+            f"engine {engine!r} runs .tflite files in a runtime of its own, not WebAssembly modules",
+            hint=f"use one of {', '.join(OWN)}",
         )
-    if engine not in ENGINES:
-        known = [*ENGINES, *OTHER_RUNTIMES]
-        raise UsageError(f"unknown engine {engine!r}{nearest(engine, known)} (known: {', '.join(ENGINES)})")
 
 
 def make_plan(
@@ -104,7 +100,7 @@ def make_plan(
         UnsupportedPlatformError: engine "host" where it cannot run.
         ModelError: Wasmtime refuses the module.
     """
-    check_engine_name(engine)
+    check_provider_name(engine)
     standalone = module.manifest.form == "standalone"
     if standalone and engine == "host":
         raise UsageError(

@@ -20,13 +20,13 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from edge_sdk.errors import InputError, UsageError
+from edge_sdk.errors import UsageError
 from edge_sdk.runtime.engine import epoch_ticks
 from edge_sdk.runtime.instance import BrokenSession, NativeInstance, PlainInstance, Plan, open_instance
 from edge_sdk.runtime.module import check_module
-from edge_sdk.runtime.provider import EngineInfo, check_engine_name, make_plan
+from edge_sdk.runtime.provider import EngineInfo, check_provider_name, make_plan
 from edge_sdk.runtime.traps import error_for
-from edge_sdk.tensor import TensorSpec
+from edge_sdk.tensor import TensorSpec, checked_arrays
 
 #: prepare() runs once and touches every weight; a short deadline is meant for infer().
 PREPARE_S = 30.0
@@ -43,7 +43,7 @@ def open_session(
     safe_traps: bool = False,
 ) -> Session:
     """Return a session for the model module in `data`. Arguments and errors are those of `edge_sdk.load`."""
-    check_engine_name(engine)
+    check_provider_name(engine)
     if threads < 1:
         raise UsageError(f"threads is {threads}, expected 1 or more")
     epoch_ticks(deadline_s)
@@ -62,6 +62,7 @@ class Session:
         inputs: what `run` takes, in order.
         outputs: what `run` returns, in order.
         engine: what runs it, and why.
+        restarts: how often a fresh instance took the place of one that a fault had spoilt.
     """
 
     def __init__(self, plan: Plan, engine: EngineInfo, deadline_s: float) -> None:
@@ -69,6 +70,7 @@ class Session:
         self.inputs: tuple[TensorSpec, ...] = tuple(row.spec for row in manifest.inputs)
         self.outputs: tuple[TensorSpec, ...] = tuple(row.spec for row in manifest.outputs)
         self.engine = engine
+        self.restarts = 0
         self._plan = plan
         self._deadline_s = deadline_s
         self._ticks = epoch_ticks(deadline_s)
@@ -134,7 +136,7 @@ class Session:
                 if not failed:
                     return (out,)
                 return self._run_again(live, failed, arrays)
-        return self._run_any(self._checked(arrays))
+        return self._run_any(checked_arrays(self.name, self.inputs, arrays))
 
     @property
     def keeps_state(self) -> bool:
@@ -164,25 +166,8 @@ class Session:
             failure = live.explain(failed)
         except BrokenSession:
             self._reopen(live)
-            return self._run_any(self._checked(arrays))
+            return self._run_any(checked_arrays(self.name, self.inputs, arrays))
         raise error_for(failure, self._plan.module.manifest, deadline_s=self._deadline_s, doing="infer")
-
-    def _checked(self, arrays: tuple[Any, ...]) -> tuple[npt.NDArray[Any], ...]:
-        if len(arrays) != len(self.inputs):
-            raise InputError(f"model {self.name!r} takes {len(self.inputs)} inputs, got {len(arrays)}")
-        checked = []
-        for index, (array, (dtype, shape)) in enumerate(zip(arrays, self._in_types, strict=True)):
-            if not isinstance(array, np.ndarray) or array.dtype != dtype or array.shape != shape:
-                raise self._input_error(index, array)
-            checked.append(array if array.flags.c_contiguous else array.copy("C"))
-        return tuple(checked)
-
-    def _input_error(self, index: int, array: Any) -> InputError:
-        spec = self.inputs[index]
-        where = f"model {self.name!r}, input {index} {spec.name!r}: expected {spec.dtype} {list(spec.shape)}"
-        if not isinstance(array, np.ndarray):
-            return InputError(f"{where}, got {type(array).__name__}", hint="pass a numpy array")
-        return InputError(f"{where}, got {array.dtype} {list(array.shape)}")
 
     def _current(self) -> NativeInstance | PlainInstance:
         live = self._live
@@ -205,6 +190,7 @@ class Session:
         with self._reopen_lock:
             if self._live is broken:
                 self._live = self._open()
+                self.restarts += 1
 
     def close(self) -> None:
         """Free the model; a call under way in another thread ends first."""

@@ -73,6 +73,16 @@ def test_the_report_has_figures_ratio_and_memory_of_each_engine(models: dict[str
     assert report.as_dict()["machine"]["board"]
 
 
+def test_a_runtime_in_a_child_process_is_measured_by_the_wall_clock(models: dict[str, Any]) -> None:
+    models["litert"] = FakeModel("litert", offset=1)
+    report = bench(["host", "litert"])
+    assert report.clock == "wall"
+    host, litert = report.engines
+    assert (host.peak_memory_mib, litert.peak_memory_mib) == (3.0, None)
+    assert (report.outputs.integers_differ, report.outputs.largest_difference) == (False, 1.0)  # others round otherwise
+    assert bench(["host", "sandbox"]).clock == "cpu"
+
+
 def test_models_are_closed_afterwards(models: dict[str, Any]) -> None:
     bench(["host"])
     assert models["host"].is_closed

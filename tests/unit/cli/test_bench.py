@@ -18,6 +18,7 @@ REPORT = Report(
     model="m.wasm",
     source_sha256="0" * 64,
     seconds=1.0,
+    clock="cpu",
     ratio_base="host",
     outputs=SAME,
     engines=(ROW, replace(ROW, engine="sandbox", isa="wasm_simd128", median_us=200.0, ratio=4.17)),

@@ -36,6 +36,7 @@ FIGURES = Snapshot(
     dropped=2,
     queue=0,
     faults=4,
+    restarts=0,
     stages={"model": Latency(0.0002, 0.0011)},
     heard={},
     sources={"a": {"bad_crc": 7, "dropped_bytes": 0}},
@@ -111,6 +112,10 @@ def test_the_last_line_says_everything_that_was_lost() -> None:
         "ended after 12.5 s (SIGINT): 120 results, 3 with alarm, 1 gaps, 2 dropped; 4 model faults; "
         "a: 7 bad crc; sinks[0]: 9 sent"
     )
+
+
+def test_restarts_are_told_where_there_are_some() -> None:
+    assert "; 4 model faults; 2 restarts; " in closing_line(Summary("SIGINT", replace(FIGURES, restarts=2)))
 
 
 def test_plain_lines_are_for_pipes() -> None:

@@ -18,6 +18,7 @@ class FakeModel:
 
     engine = "fake (none)"
     source_sha256 = "ab" * 32
+    restarts = 0
 
     def __init__(self, inputs: TensorSpec, outputs: TensorSpec, compute: Callable[[Any], Any]) -> None:
         self.inputs, self.outputs = (inputs,), (outputs,)

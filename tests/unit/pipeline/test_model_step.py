@@ -3,12 +3,13 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 import pytest
 
 from edge_sdk.config import Where, decode
+from edge_sdk.engines import ENGINES
 from edge_sdk.errors import ConfigError, DeadlineError, EdgeError, ModelError, SandboxError
 from edge_sdk.pipeline.model_step import ModelOptions, ModelStep
 from edge_sdk.reading import Frame, StreamSpec
@@ -96,6 +97,57 @@ def failing(fault: EdgeError) -> FakeModel:
     return model
 
 
+def test_an_output_of_another_size_is_a_fault_of_that_frame() -> None:
+    model = loud_model()
+    model.compute = lambda x: np.zeros((1, 3), np.float32)
+    step = step_of(model)
+    assert step.push(frame(1)) == []
+    assert step.faults == 1
+
+
+def test_restarts_are_told_and_not_for_ever(caplog: pytest.LogCaptureFixture) -> None:
+    model = loud_model()
+    works, step = model.compute, step_of(model)
+
+    def fail(x: Any) -> Any:
+        raise SandboxError(f"it died {model.restarts}")
+
+    def bring_down(times: int) -> None:
+        model.compute = fail
+        for _ in range(times):
+            step.push(frame(1))
+        model.restarts += 1
+        model.compute = works
+        step.push(frame(1, 7))
+
+    with caplog.at_level(logging.WARNING):
+        bring_down(1)
+        bring_down(3)
+        told = [record.getMessage().removeprefix("p.toml: steps[1]: frame 7: ") for record in caplog.records]
+        assert told[1:] == [
+            "opened anew after: it died 0 (restarts so far: 1)",
+            "opened anew after: it died 1 (restarts so far: 2)",
+        ]
+        assert step.restarts == 2
+        for _ in range(500):
+            bring_down(1)
+    assert len(caplog.records) < 20  # said often enough
+
+
+def test_a_delegate_is_found_beside_the_pipeline(tmp_path: Path) -> None:
+    seen: list[dict[str, Any]] = []
+    where = Where(tmp_path / "p.toml", "steps[0]")
+    for delegate in ("lib/npu.so", "libnpu.so", "reference"):
+        options = {"model": "m.tflite", "engine": "litert", "delegate": delegate, "delegate_options": {"port": "1"}}
+        ModelStep(decode(options, ModelOptions, where), where, FEATURES, loader(loud_model(), seen))
+    assert [row["delegate"] for row in seen] == [str(tmp_path / "lib/npu.so"), "libnpu.so", "reference"]
+    assert seen[0]["delegate_options"] == {"port": "1"}
+
+
+def test_the_step_knows_every_engine_of_the_table() -> None:
+    assert get_args(get_args(get_type_hints(ModelOptions, include_extras=True)["engine"])[0]) == ENGINES
+
+
 def test_a_fault_before_any_good_frame_gives_nothing() -> None:
     assert step_of(failing(DeadlineError("slow"))).push(frame(1)) == []
 
@@ -121,7 +173,15 @@ def test_options_reach_the_loader(tmp_path: Path) -> None:
     )
     ModelStep(options, where, FEATURES, loader(loud_model(), seen))
     assert seen == [
-        {"path": tmp_path / "sub/m.tflite", "engine": "sandbox", "threads": 2, "deadline_s": 0.008, "memory_mib": 32}
+        {
+            "path": tmp_path / "sub/m.tflite",
+            "engine": "sandbox",
+            "threads": 2,
+            "deadline_s": 0.008,
+            "memory_mib": 32,
+            "delegate": "xnnpack",
+            "delegate_options": {},
+        }
     ]
 
 

@@ -15,7 +15,15 @@ from edge_sdk.errors import TransferError
 from edge_sdk.health import HealthReport, SinkHealth, SourceHealth, read_health
 from edge_sdk.pipeline import Observer, Pipeline, Runner, Snapshot, build, runner
 from edge_sdk.pipeline.stats import Heard, Latency
-from edge_sdk.pipeline.watched import HealthFile, ServiceManager, health_report, notify, watchdog_s, watchers
+from edge_sdk.pipeline.watched import (
+    HealthFile,
+    ServiceManager,
+    health_report,
+    notify,
+    status_line,
+    watchdog_s,
+    watchers,
+)
 from tests.unit.pipeline.fakes import WINDOW, write_pipeline
 from tests.unit.pipeline.test_runner import FakeSource, with_source
 
@@ -28,6 +36,7 @@ FIGURES = Snapshot(
     dropped=2,
     queue=0,
     faults=4,
+    restarts=0,
     stages={"model": Latency(0.0002, 0.0011), "total": Latency(0.002, 0.0031)},
     heard={"a": Heard(240, 77.5), "b": Heard()},
     sources={"a": {"bad_crc": 7}, "b": {}},
@@ -90,6 +99,7 @@ def test_the_report_holds_what_a_judge_asks_for() -> None:
         sinks={"sinks[0]": SinkHealth(8, 1)},
     )
     assert health_report(replace(FIGURES, stages={}), 0.0, 0.0).p99_ms == 0
+    assert health_report(replace(FIGURES, restarts=2), 0.0, 0.0).restarts == 2
 
 
 def test_the_file_is_written_at_the_first_tick_and_then_once_a_second(tmp_path: Path, pipeline: Pipeline) -> None:
@@ -154,6 +164,11 @@ def test_the_manager_hears_ready_life_signs_at_half_the_time_and_the_end(manager
     assert {message for _, message in seen} == {f"WATCHDOG=1\nSTATUS={status}"}
     watcher.stopping()
     assert manager.heard()[0].splitlines()[0] == "STOPPING=1"
+
+
+def test_the_status_counts_restarts_once_there_are_some() -> None:
+    assert "4 model faults, 2 restarts; " in status_line(replace(FIGURES, restarts=2))
+    assert "restart" not in status_line(FIGURES)
 
 
 def test_without_a_watchdog_there_is_only_the_status(manager: Manager, pipeline: Pipeline) -> None:

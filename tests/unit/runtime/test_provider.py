@@ -64,7 +64,7 @@ def test_a_standalone_module_runs_in_the_sandbox(caplog: pytest.LogCaptureFixtur
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("litert", "not in this version"),
+        ("litert", "runs .tflite files in a runtime of its own"),
         ("onnxruntime", "not in this version"),
         ("sandbx", "did you mean 'sandbox'"),
         ("", "unknown"),

@@ -180,6 +180,7 @@ def test_threads_share_the_reopening_after_a_trap(engine: str) -> None:
         thread.join(60)
     assert sorted(set(outcomes)) == ["SandboxError", "ok"]
     assert outcomes.count("SandboxError") == outcomes.count("ok") == 40
+    assert 1 <= model.restarts <= 40
 
 
 def test_closing_while_another_thread_runs_is_safe(engine: str) -> None:

@@ -30,7 +30,8 @@ def check_nodes(graph: Graph) -> None:
     count = sum(map(len, refused.values()))
     raise ModelError(
         f"{graph.name}: {count} of {len(graph.nodes)} operators cannot be converted:\n" + "\n".join(lines),
-        hint="run it with another engine, or train a model without them",
+        hint="run it in its own runtime, outside the sandbox (edge-sdk run MODEL --engine litert), "
+        "or train a model without them",
     )
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_sdk.engines import FOREIGN
 from edge_sdk.errors import ConfigError, EdgeError, SafetyError, TargetNotFoundError
 from firmware_tools.bundle.references import References, named_files, read_references
 
@@ -99,6 +100,15 @@ def test_a_value_of_this_machine_never_goes_in(tmp_path: Path) -> None:
     found = read_references(project(tmp_path), {"MODEL": "a/net.tflite", "PASSWORD": "hunter2", "URL": "mqtt://here"})
     assert "hunter2" not in repr(found.table)
     assert "mqtt://here" not in repr(found.table)
+
+
+@pytest.mark.parametrize("engine", FOREIGN)
+def test_a_runtime_outside_the_sandbox_does_not_go_into_a_bundle(tmp_path: Path, engine: str) -> None:
+    text = PIPELINE.replace('labels_file = "labels.txt"', f'engine = "{engine}"')
+    with pytest.raises(
+        SafetyError, match=rf"pipeline\.toml: steps\[1\]\.engine: '{engine}' is a runtime outside the sand"
+    ):
+        read(tmp_path, text)
 
 
 def test_health_and_sources_are_those_of_the_pipeline(tmp_path: Path) -> None:

@@ -1,0 +1,3 @@
+from tests.unit.foreign.fakes import fake_runtime, opened
+
+__all__ = ["fake_runtime", "opened"]
