@@ -5,6 +5,8 @@
 #include "family.h"
 #define EDGE_FAMILY conv2d
 #include "family.h"
+#define EDGE_FAMILY copy
+#include "family.h"
 #define EDGE_FAMILY depthwise_conv2d
 #include "family.h"
 #define EDGE_FAMILY detections

@@ -14,6 +14,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
+from math import prod
 from typing import Any
 
 _PAGE: dict[str, Any] = json.loads((files("edge_sdk") / "abi.json").read_text())
@@ -33,6 +34,8 @@ MANIFEST_SECTION = "edge.manifest"
 #: ISA number -> name, as in `kernels/abi/isa.def`.
 ISAS: dict[int, str] = {int(number): name for number, name in _PAGE["isas"].items()}
 WASM_PAGE_BYTES = 65536
+#: Nested loops of the kernel `copy`.
+COPY_LOOPS = 8
 
 
 def round_up(value: int, step: int) -> int:
@@ -139,6 +142,8 @@ def rows(kernel: Kernel, fields: Mapping[str, float]) -> int:
     match kernel.family:
         case "conv2d":
             return f["batch"] * f["output_h"] * f["output_w"]
+        case "copy":
+            return prod(f[f"size_{loop}"] for loop in range(COPY_LOOPS))
         case "depthwise_conv2d" | "pool":
             return f["batch"] * f["output_h"]
         case "fully_connected":

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.contract import kernel_cases_detection, kernel_cases_map, kernel_cases_recurrent
+from tests.contract import kernel_cases_copy, kernel_cases_detection, kernel_cases_map, kernel_cases_recurrent
 from tests.contract import kernel_oracle as oracle
 from tests.contract.kernel_case import NUMBERS_F32, Case, Rng, floats, int8s, numbers_s8, scales
 
@@ -227,6 +227,7 @@ FAMILIES: dict[str, Callable[[Rng, str], Iterator[Case]]] = {
     "add": adds,
     "boxes": kernel_cases_detection.boxes,
     "conv2d": convolutions,
+    "copy": kernel_cases_copy.cases,
     "depthwise_conv2d": convolutions,
     "detections": kernel_cases_detection.detections,
     "elementwise": elementwise,

@@ -58,7 +58,7 @@ def test_operators_that_only_compute_a_shape_are_not_needed() -> None:
     shape = writer.tensor("shape", (3,), "int32")
     flat = writer.tensor("flat", (1, 4), "float32")
     y = writer.tensor("y", (1, 4), "float32")
-    writer.operator("SHAPE", [x], [shape])
+    writer.operator("WHERE", [x], [shape])
     writer.operator("RESHAPE", [x, shape], [flat])
     writer.operator("RELU", [flat], [y])
     assert [node["op"] for node in convert(writer.finish([x], [y]), name="m").manifest["nodes"]] == ["relu"]

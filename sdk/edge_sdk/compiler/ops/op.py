@@ -73,8 +73,11 @@ class Op:
         """
         raise NotImplementedError
 
-    def fold(self, node: Node) -> NDArray[Any] | None:
-        """Return the output of a checked node whose inputs are all constant; None: leave it to the kernel."""
+    def fold(self, node: Node) -> NDArray[Any] | tuple[NDArray[Any], ...] | None:
+        """Return the output of a checked node whose inputs are all constant; None: leave it to the kernel.
+
+        A tuple where there may be several outputs.
+        """
         return None
 
 

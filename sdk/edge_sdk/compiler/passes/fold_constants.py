@@ -22,19 +22,21 @@ def fold_constants(graph: Graph, most_bytes: int = MAX_FOLDED_BYTES) -> None:
     """
     kept, folded_bytes = [], 0
     for node in graph.nodes:
-        data = _folded(node)
-        if data is None:
+        arrays = folded(node)
+        if arrays is None:
             kept.append(node)
             continue
-        node.output.data = data
-        folded_bytes += data.nbytes
+        for value, data in zip(node.outputs, arrays, strict=True):
+            value.data = data
+            folded_bytes += data.nbytes
         if folded_bytes > most_bytes:
             raise ModelError(f"{graph.name}: its weights take more than {most_bytes:,} bytes when unpacked")
     graph.nodes = kept
 
 
-def _folded(node: Node) -> NDArray[Any] | None:
-    if isinstance(node.attributes, Unknown) or not node.inputs:
+def folded(node: Node) -> tuple[NDArray[Any], ...] | None:
+    """Return the contents of a node's outputs, or None where it is left to the kernel or cannot be converted."""
+    if isinstance(node.attributes, Unknown):
         return None
     if not all(value is not None and value.is_constant for value in node.inputs):
         return None
@@ -42,4 +44,5 @@ def _folded(node: Node) -> NDArray[Any] | None:
         check_node(node)
     except ModelError:
         return None  # check_nodes reports it, with all the others
-    return op_named(node.op).fold(node)
+    data = op_named(node.op).fold(node)
+    return data if data is None or isinstance(data, tuple) else (data,)

@@ -217,11 +217,25 @@ def test_a_reshape_needs_no_computed_shape() -> None:
     x = writer.tensor("x", (1, 2, 2), "float32")
     shape = writer.tensor("shape", (3,), "int32")
     flat = writer.tensor("flat", (1, 4), "float32")
-    writer.operator("SHAPE", [x], [shape])
+    writer.operator("WHERE", [x], [shape])
     writer.operator("RESHAPE", [x, shape], [flat])
     nodes = import_model(writer.finish([x], [flat]), "m").nodes
-    assert [node.op for node in nodes] == ["SHAPE", "reshape"]
+    assert [node.op for node in nodes] == ["WHERE", "reshape"]
     assert len(nodes[1].inputs) == 1
+
+
+def test_a_shape_that_is_computed_from_static_ones_is_known_at_once() -> None:
+    writer = TfliteWriter()
+    x = writer.tensor("x", (2, 3), "float32")
+    shape = writer.tensor("shape", (2,), "int32")
+    backwards = writer.tensor("backwards", (2,), "int32")
+    y = writer.tensor("y", (2, 3), "float32")
+    writer.operator("SHAPE", [x], [shape])
+    writer.operator("REVERSE_V2", [shape, writer.constant("axes", np.array([0], np.int32))], [backwards])
+    writer.operator("RESHAPE", [x, backwards], [y])
+    reshape = import_model(writer.finish([x], [y]), "m").nodes[-1]
+    assert isinstance(reshape.attributes, Unknown)
+    assert reshape.attributes.reason == "reshape to [3, 2], but its output is [2, 3]"
 
 
 def test_a_reshape_that_contradicts_its_output_is_refused() -> None:

@@ -16,6 +16,7 @@ from edge_sdk.compiler.graph import Graph, Node, Quantization, Unknown, Value
 from edge_sdk.compiler.importers.tflite import schema
 from edge_sdk.compiler.importers.tflite.flatbuffer import FlatBuffer, Table
 from edge_sdk.compiler.importers.tflite.ops import KEEP_STATE, MAX_RANK, OPERATORS, Operator
+from edge_sdk.compiler.passes.fold_constants import folded
 from edge_sdk.errors import ModelError
 
 # Bounds on lists: a small damaged file must not make us build a large graph.
@@ -29,6 +30,8 @@ MAX_ELEMENTS = 1 << 32
 MAX_STATE_BYTES = 1 << 28
 #: Options of one custom operator; the rest is cut off, and they are damaged then.
 MAX_CUSTOM_BYTES = 1 << 16
+#: Elements of integers that are worked out while reading: shapes have no more.
+MAX_WORKED_OUT = 64
 #: Types whose constants are read as arrays.
 ARRAY_TYPES = frozenset({"float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool"})
 
@@ -102,7 +105,16 @@ class _SubgraphReader:
         except ModelError as reason:
             op, attributes = origin, Unknown(reason.message)
         states = [value for value in inputs if value in self.states]
-        return Node(op, name, inputs, outputs + [value for value in states if value is not None], attributes, origin)
+        outputs += [value for value in states if value is not None]
+        node = Node(op, name, inputs, outputs, attributes, origin)
+        self._work_out(node)
+        return node
+
+    def _work_out(self, node: Node) -> None:
+        """Compute shapes and other small integers at once: operators that follow may take them for their options."""
+        if all(value.dtype in ("int32", "int64") and value.elements <= MAX_WORKED_OUT for value in node.outputs):
+            for value, data in zip(node.outputs, folded(node) or (), strict=False):
+                value.data = data
 
     def _translate(
         self, origin: str, table: Table, inputs: list[Value | None], outputs: list[Value]

@@ -133,6 +133,56 @@ class GeluOptions:
     APPROXIMATE = 0
 
 
+class SpaceToDepthOptions:
+    UNION = 19
+    BLOCK_SIZE = 0
+
+
+class DepthToSpaceOptions:
+    UNION = 94
+    BLOCK_SIZE = 0
+
+
+class ConcatenationOptions:
+    UNION = 10
+    AXIS = 0
+    ACTIVATION = 1
+
+
+class StridedSliceOptions:
+    UNION = 32
+    BEGIN_MASK = 0
+    END_MASK = 1
+    ELLIPSIS_MASK = 2
+    NEW_AXIS_MASK = 3
+    SHRINK_AXIS_MASK = 4
+    #: The ends are counted from the begins.
+    OFFSET = 5
+
+
+class PackOptions:
+    UNION = 59
+    VALUES_COUNT = 0
+    AXIS = 1
+
+
+class UnpackOptions:
+    UNION = 64
+    NUM = 0
+    AXIS = 1
+
+
+class MirrorPadOptions:
+    UNION = 77
+    MODE = 0
+
+
+class ReverseSequenceOptions:
+    UNION = 87
+    SEQ_DIM = 0
+    BATCH_DIM = 1
+
+
 _TENSOR_TYPES = (
     "float32 float16 int32 uint8 int64 string bool int16 complex64 int8 float64 complex128 uint64 resource variant "
     "uint32 uint16 int4 bfloat16 int2 uint4 float8_e4m3fn float8_e5m2"
