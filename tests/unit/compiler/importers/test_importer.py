@@ -265,6 +265,6 @@ def test_other_files_are_named_as_such(data: bytes) -> None:
 def test_every_row_names_something_that_exists() -> None:
     for row in IMPORTERS.values():
         assert callable(row.load())
-    assert set(OPERATORS) <= set(schema.BUILTIN_OPERATORS)
+    assert {row for row in OPERATORS if not row.startswith("CUSTOM '")} <= set(schema.BUILTIN_OPERATORS)
     assert list(OPERATORS) == sorted(OPERATORS)
     assert list(OPS) == sorted(OPS)
