@@ -1,7 +1,7 @@
 """The floors of the house, held by `ast`: who may import whom, how long files and functions are, how they are called.
 
     6  cli                                     firmware_tools.cli
-    5  pipeline < golden, bench learn sim      firmware_tools.{update < flash}
+    5  pipeline < golden, bench < quantization, learn sim     firmware_tools.{update < flash}
     4  load (and the package's door) dsp
     3  compiler runtime foreign sensors publish
     2  abi health registry < config engines < board           firmware_tools.{sign < bundle}
@@ -53,6 +53,7 @@ EDGE_SDK = {
     "golden": (5, 1),
     "learn": (5, 0),
     "pipeline": (5, 0),
+    "quantization": (5, 1),
     "sim": (5, 0),
     "cli": (6, 0),
 }
@@ -65,7 +66,7 @@ FIRMWARE_TOOLS = {
     "update": (5, -1),
 }
 #: The same inside compiler/; its other modules (convert and what it coordinates with) stand above all of these.
-COMPILER = {"graph": 1, "ops": 2, "passes": 3, "codegen": 4, "importers": 4}
+COMPILER = {"graph": 1, "ops": 2, "passes": 3, "codegen": 4, "importers": 4, "quantize": 4}
 COMPILER_TOP = 5
 
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 from importlib.resources import files
 from pathlib import Path
 
+from edge_sdk.cli import quantizing
 from edge_sdk.cli.write_file import write_file
-from edge_sdk.compiler.convert import Conversion, convert
+from edge_sdk.compiler.convert import Conversion, convert, convert_graph
 from edge_sdk.errors import AccessDeniedError, TargetNotFoundError, TransferError, UsageError, about_file
+from edge_sdk.quantization.report import Report
 from edge_sdk.units import printable, utf8
 
 _EXAMPLE = """examples:
   edge-sdk convert kws.tflite -o kws.wasm
   edge-sdk convert kws.tflite --standalone -o kws-browser.wasm
-  edge-sdk convert kws.tflite --dry-run"""
+  edge-sdk convert kws.tflite --dry-run
+  edge-sdk convert kws.tflite --quantize capture.npz -o kws-int8.wasm"""
 _KERNELS = "kernels.wasm"
 
 
@@ -29,28 +33,39 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--dry-run", action="store_true", help="write nothing; show nodes, shapes, memory and work")
     parser.add_argument("--json", action="store_true", help="print the report as one JSON object")
+    quantizing.configure(parser)
     parser.epilog = _EXAMPLE
 
 
 def run(args: argparse.Namespace) -> int:
     """Convert one model; the report goes to stdout, words to stderr."""
     model: Path = args.model
+    quantizing.check(args)
     data = _read(model)
     output: Path = args.output or model.with_suffix(".wasm")
     if not args.dry_run and output.exists() and output.samefile(model):
         raise UsageError(f"{output}: the output is the model itself", hint=f"edge-sdk convert {model} -o OUT.wasm")
     kernels = _kernels() if args.standalone else None
     with about_file(model):
-        conversion = convert(data, name=utf8(model.stem), standalone=args.standalone, kernels=kernels)
+        conversion, quantization = _converted(args, data, kernels)
     if not args.dry_run:
         write_file(output, conversion.module)
         form = conversion.manifest["form"]
         print(f"wrote {output}: {len(conversion.module):,} bytes, {form}", file=sys.stderr)
-    _print_report(args, output, conversion)
+    _print_report(args, output, conversion, quantization)
     return 0
 
 
-def _print_report(args: argparse.Namespace, output: Path, conversion: Conversion) -> None:
+def _converted(args: argparse.Namespace, data: bytes, kernels: bytes | None) -> tuple[Conversion, Report | None]:
+    name = utf8(args.model.stem)
+    if args.quantize is None:
+        return convert(data, name=name, standalone=args.standalone, kernels=kernels), None
+    made = quantizing.quantized(args, data, name)
+    sha256 = hashlib.sha256(data).hexdigest()
+    return convert_graph(made.graph, source_sha256=sha256, standalone=args.standalone, kernels=kernels), made.report
+
+
+def _print_report(args: argparse.Namespace, output: Path, conversion: Conversion, quantization: Report | None) -> None:
     if args.json:
         report = conversion.report.to_dict() | {
             "form": conversion.manifest["form"],
@@ -58,9 +73,14 @@ def _print_report(args: argparse.Namespace, output: Path, conversion: Conversion
             "module_bytes": len(conversion.module),
             "output": None if args.dry_run else utf8(str(output)),
         }
+        if quantization is not None:
+            report["quantization"] = quantization.to_dict()
         print(json.dumps(report))
-    elif args.dry_run:
+        return
+    if args.dry_run:
         print(printable(conversion.report.table()))
+    if quantization is not None:
+        print(printable(quantization.text()))
 
 
 def _read(path: Path) -> bytes:

@@ -60,9 +60,18 @@ def convert(data: bytes, *, name: str, standalone: bool = False, kernels: bytes 
     Raises:
         ModelError: the file is damaged, or holds something that cannot be converted; then the message lists all of it.
     """
+    graph = import_model(data, name)
+    return convert_graph(graph, source_sha256=sha256(data).hexdigest(), standalone=standalone, kernels=kernels)
+
+
+@np.errstate(over="ignore", divide="ignore")
+def convert_graph(
+    graph: Graph, *, source_sha256: str, standalone: bool = False, kernels: bytes | None = None
+) -> Conversion:
+    """Convert a graph; the passes change it. Arguments, result and errors otherwise as of `convert`."""
     if standalone and kernels is None:
         raise ValueError("standalone=True needs kernels=, the bytes of kernels.wasm")
-    graph = import_model(data, name)
+    name = graph.name
     run_passes(graph)
     _require_arrays(graph)
     calls = lower(graph)
@@ -72,7 +81,7 @@ def convert(data: bytes, *, name: str, standalone: bool = False, kernels: bytes 
     manifest: dict[str, Any] = {
         "abi": abi.ABI_VERSION,
         "name": name,
-        "source_sha256": sha256(data).hexdigest(),
+        "source_sha256": source_sha256,
         "form": "standalone" if standalone else "linked",
         **_borders(graph, layout),
         "nodes": [

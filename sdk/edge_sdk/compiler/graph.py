@@ -8,7 +8,7 @@ place.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
@@ -139,3 +139,27 @@ class Graph:
         for node in self.nodes:
             counts.update(value for value in node.inputs if value is not None)
         return counts
+
+    def copy(self) -> tuple[Graph, dict[Value, Value]]:
+        """Return a graph that passes may change, and where each of this one's values is in it.
+
+        Contents are shared. No value may be an alias yet.
+        """
+        twins: dict[Value, Value] = {}
+
+        def twin(value: Value) -> Value:
+            if value not in twins:
+                twins[value] = replace(value)
+            return twins[value]
+
+        nodes = [
+            replace(
+                node,
+                inputs=[None if value is None else twin(value) for value in node.inputs],
+                outputs=[twin(value) for value in node.outputs],
+            )
+            for node in self.nodes
+        ]
+        inputs, outputs = [twin(value) for value in self.inputs], [twin(value) for value in self.outputs]
+        states = {twin(value): contents for value, contents in self.states.items()}
+        return Graph(self.name, inputs, outputs, nodes, states), twins

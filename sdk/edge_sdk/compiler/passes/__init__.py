@@ -10,14 +10,21 @@ from edge_sdk.compiler.passes.fold_constants import fold_constants
 from edge_sdk.compiler.passes.fuse_activations import fuse_activations
 from edge_sdk.compiler.passes.sign_uint8 import sign_uint8
 
-PASSES = (
+#: What makes a graph plain; reshapes are still nodes.
+SIMPLIFYING = (
     drop_dead_nodes,
     sign_uint8,
     fold_constants,
     check_nodes,
     fuse_activations,
-    alias_reshapes,
 )
+PASSES = (*SIMPLIFYING, alias_reshapes)
+
+
+def simplify(graph: Graph) -> None:
+    """Run all passes but the last. Raises as `run_passes` does."""
+    for graph_pass in SIMPLIFYING:
+        graph_pass(graph)
 
 
 def run_passes(graph: Graph) -> None:
@@ -30,4 +37,4 @@ def run_passes(graph: Graph) -> None:
         graph_pass(graph)
 
 
-__all__ = ["PASSES", "run_passes"]
+__all__ = ["PASSES", "run_passes", "simplify"]

@@ -1,0 +1,36 @@
+"""Which operators have an int8 form, and what that form demands of its tensors. An op without a row stays in float.
+
+Rule()                        any scale for each tensor
+Rule(weights=AXIS)            input 1 holds constant weights with one scale per channel along AXIS, input 2 a bias
+Rule(keeps=True)              steps are only moved or compared: input and output are quantised alike
+Rule(output=(scale, zero))    the kernel's output has this quantisation
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One row; see the module."""
+
+    weights: int | None = None
+    keeps: bool = False
+    output: tuple[float, int] | None = None
+
+
+RULES: dict[str, Rule] = {
+    "add": Rule(),
+    "average_pool": Rule(keeps=True),
+    "conv2d": Rule(weights=0),
+    "depthwise_conv2d": Rule(weights=3),
+    "fully_connected": Rule(weights=0),
+    "max_pool": Rule(keeps=True),
+    "mean": Rule(),
+    "relu": Rule(),
+    "relu6": Rule(),
+    "relu_n1_to_1": Rule(),
+    "reshape": Rule(keeps=True),
+    "softmax": Rule(output=(1 / 256, -128)),
+}
