@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from edge_sdk.compiler.graph import Node, Value
 from edge_sdk.compiler.ops.movement import Movement, filled, require_movable, scalar
-from edge_sdk.compiler.ops.op import operands, require, require_shape, tensor
+from edge_sdk.compiler.ops.op import operands, per_tensor, require, require_shape, tensor
 from edge_sdk.compiler.ops.view import Move, View
 
 
@@ -46,9 +46,8 @@ def padding_value(node: Node) -> Value:
     value = node.inputs[1] if len(node.inputs) > 1 else None
     if value is not None:
         return value
-    quantization = node.output.quantization
-    is_step = quantization is not None and node.output.dtype in ("int8", "int16", "uint8")
-    return scalar(f"{node.name} padding", node.output, quantization.zero_point if quantization and is_step else 0)
+    is_step = node.output.quantization is not None and node.output.dtype in ("int8", "int16", "uint8")
+    return scalar(f"{node.name} padding", node.output, per_tensor(node.output).zero_point if is_step else 0)
 
 
 def padded_shape(shape: tuple[int, ...], attributes: PadAttributes) -> tuple[int, ...]:

@@ -167,6 +167,7 @@ def _split_v(operator: Operator) -> Translation:
     x, sizes = operator.input(0), operator.input(1)
     if sizes.data is None:
         raise ModelError("sizes that are not constant")
+    require(sizes.dtype in ("int32", "int64"), f"sizes of {sizes.dtype}")
     require(sizes.elements == len(operator.outputs), f"{sizes.elements} sizes of {len(operator.outputs)} parts")
     parts = [int(size) for size in sizes.data.ravel()]
     if parts.count(-1) == 1:
