@@ -195,7 +195,7 @@ def _mirror_pad(case: Case) -> Added:
     return _moved(case, "MIRROR_PAD", _x(case, shape), np.array(shape) + amounts.sum(1), [around], **options)
 
 
-def _concat(case: Case) -> Added:
+def _concat(case: Case, *, own_steps: bool = False) -> Added:
     shape = _shape(case, 1, 4)
     axis, steps = case.size(-len(shape), len(shape) - 1), case.steps()
     inputs, total = [], 0
@@ -203,11 +203,15 @@ def _concat(case: Case) -> Added:
         own = list(shape)
         own[axis] = case.size(1, 5)
         total += own[axis]
-        inputs.append(case.input(f"x{index}", tuple(own), **steps))
+        inputs.append(case.input(f"x{index}", tuple(own), **(case.steps() if own_steps else steps)))
     whole = list(shape)
     whole[axis] = total
     y = case.tensor("y", tuple(whole), **steps)
     return case.operator("CONCATENATION", inputs, [y], **tflite.options(schema.ConcatenationOptions, AXIS=("i", axis)))
+
+
+def _concat_rescaled(case: Case) -> Added:
+    return _concat(case, own_steps=True)
 
 
 def _pack(case: Case) -> Added:
@@ -363,6 +367,7 @@ CASES = {
     "broadcast to": _row(_broadcast_to),
     "concat": _row(_concat),
     "concat pack": _row(_pack, *NUMBERS),
+    "concat rescaled": _row(_concat_rescaled, "uint8", "int16"),
     "constant broadcast_args": _row(_broadcast_args, "int32"),
     "constant rank": _row(_rank),
     "constant shape": _row(_constant_shape),

@@ -1,17 +1,31 @@
-"""concat: tensors one after the other along a dimension; also pack, where that dimension is new."""
+"""concat: tensors one after the other along a dimension; also pack, where that dimension is new.
+
+uint8 parts may have steps of their own: they are brought to the output's by a table. int8 parts may not, and int16
+parts are taken as they are, whatever their scale says.
+
+tensorflow/lite/kernels/concatenation.cc; reference/concatenation.h, ConcatenationWithScaling: all in float32.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
+from typing import Any
 
-from edge_sdk.compiler.graph import Node
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_sdk.compiler.graph import Node, Value
+from edge_sdk.compiler.ops.fixed_point import round_half_away_array
 from edge_sdk.compiler.ops.movement import Movement, require_movable
-from edge_sdk.compiler.ops.op import operands, require, require_shape, tensor
-from edge_sdk.compiler.ops.view import Move, View
+from edge_sdk.compiler.ops.op import KernelCall, operands, per_tensor, require, require_shape, tensor
+from edge_sdk.compiler.ops.tables import Steps, all_steps, clipped, lookup_call
+from edge_sdk.compiler.ops.view import Move, View, copy_call
 from edge_sdk.errors import ModelError
 
 MAX_PARTS = 4096
+#: A uint8 step or zero point, less the int8 one that stands for it.
+UINT8_SHIFT = 128
 
 
 @dataclass(frozen=True)
@@ -40,6 +54,7 @@ class Concat(Movement):
                 f"shapes {list(first)} and {list(shape)} do not go together",
             )
             require_movable(tensor(node, index), node.output)
+            _check_steps(tensor(node, index), node.output, attributes)
         require_shape(node.output, self._shape(node))
         self.check_moves(node)
 
@@ -56,6 +71,20 @@ class Concat(Movement):
             begin += size
         return moves
 
+    def lower(self, node: Node) -> list[KernelCall]:
+        calls = []
+        for move in self.moves(node):
+            if _is_rescaled(move.source, node):
+                part = Value(f"{move.source.name} rescaled", move.source.dtype, move.source.shape)
+                rescaling = Node(node.op, node.name, [move.source], [part])
+                calls.append(lookup_call(rescaling, _rescaled(move.source, node.output)))
+                move = replace(move, source=part)
+            calls.append(copy_call(node, move))
+        return calls
+
+    def fold(self, node: Node) -> tuple[NDArray[Any], ...] | None:
+        return None if any(_is_rescaled(move.source, node) for move in self.moves(node)) else super().fold(node)
+
     def _rest(self, shape: tuple[int, ...], attributes: ConcatAttributes) -> tuple[int, ...]:
         """Return the sizes that all inputs have in common."""
         return shape if attributes.stacked else (*shape[: attributes.axis], *shape[attributes.axis + 1 :])
@@ -67,3 +96,27 @@ class Concat(Movement):
             return (*first[:axis], len(node.inputs), *first[axis:])
         total = sum(tensor(node, index).shape[axis] for index in range(len(node.inputs)))
         return (*first[:axis], total, *first[axis + 1 :])
+
+
+def _same_steps(x: Value, output: Value) -> bool:
+    a, b = per_tensor(x), per_tensor(output)
+    return a.scale == b.scale and a.zero_point == b.zero_point
+
+
+def _check_steps(x: Value, output: Value, attributes: ConcatAttributes) -> None:
+    if x.dtype == "int8" and not attributes.stacked and x.quantization is not None and not x.unsigned:
+        require(_same_steps(x, output), "int8 parts with other steps than the whole")
+
+
+def _is_rescaled(x: Value, node: Node) -> bool:
+    attributes: ConcatAttributes = node.attributes
+    return x.unsigned and not attributes.stacked and not _same_steps(x, node.output)
+
+
+def _rescaled(x: Value, output: Value) -> Steps:
+    """Return the table from a part's steps to those of the whole; here all are 128 below the reference's uint8."""
+    before, after = per_tensor(x), per_tensor(output)
+    scale = np.float32(before.scale) * (np.float32(1) / np.float32(after.scale))
+    bias = np.float32(-(before.zero_point + UINT8_SHIFT)) * scale
+    unsigned = (all_steps("int8") + UINT8_SHIFT).astype(np.float32)
+    return clipped(round_half_away_array(unsigned * scale + bias) + np.float32(after.zero_point), "int8")
