@@ -21,6 +21,8 @@
 #include "family.h"
 #define EDGE_FAMILY nms
 #include "family.h"
+#define EDGE_FAMILY normalization
+#include "family.h"
 #define EDGE_FAMILY pool
 #include "family.h"
 #define EDGE_FAMILY softmax

@@ -1,4 +1,4 @@
-/* exp in float64, for results that are rounded to float32 afterwards; kernels.wasm has no libm. */
+/* exp, ln and square root in float64, for results that are rounded to float32 afterwards; kernels.wasm has no libm. */
 #ifndef EDGE_MATH_F64_H
 #define EDGE_MATH_F64_H
 
@@ -27,6 +27,43 @@ static inline double edge_exp(double x) {
   for (uint32_t i = 0; i < sizeof FACTORIALS / sizeof *FACTORIALS; i++) p = p * r + 1.0 / FACTORIALS[i];
   const int64_t half = n / 2;
   return ((p * r + 1.0) * r + 1.0) * edge_exp2_int_f64(half) * edge_exp2_int_f64(n - half);
+}
+
+static inline uint64_t edge_bits_of_f64(double x) {
+  uint64_t bits;
+  __builtin_memcpy(&bits, &x, 8);
+  return bits;
+}
+
+static inline double edge_f64_of_bits(uint64_t bits) {
+  double x;
+  __builtin_memcpy(&x, &bits, 8);
+  return x;
+}
+
+/* ln x, relative error below 1e-12; -infinity for 0 (and subnormals), NaN below.
+ *
+ * x = m 2^e, m in [sqrt 1/2, sqrt 2); ln m = 2 atanh((m - 1) / (m + 1)). */
+static inline double edge_log(double x) {
+  if (!(x - x == 0.0)) return x > 0.0 ? x : x - x;
+  if (x < 2.2250738585072014e-308) return x < 0.0 ? (x - x) / (x - x) : -1.0 / (x - x);
+  const int64_t bits = (int64_t)(edge_bits_of_f64(x) - UINT64_C(0x3fe6a09e667f3bcd)); /* minus sqrt 1/2 */
+  const int64_t e = bits >> 52;
+  const double m = edge_f64_of_bits(((uint64_t)bits & UINT64_C(0xfffffffffffff)) + UINT64_C(0x3fe6a09e667f3bcd));
+  const double s = (m - 1.0) / (m + 1.0), s2 = s * s;
+  double series = 0.0;
+  for (int k = 17; k >= 1; k -= 2) series = series * s2 + 1.0 / k;
+  return (double)e * 0.69314718055994531 + 2.0 * s * series;
+}
+
+/* The square root, relative error below 1e-15; 0 for 0 and subnormals; infinity, NaN and negative numbers give NaN or
+ * infinity. Five Newton steps from half the exponent. */
+static inline double edge_sqrt(double x) {
+  if (!(x - x == 0.0)) return x;
+  if (x < 2.2250738585072014e-308) return x < 0.0 ? (x - x) / (x - x) : 0.0;
+  double y = edge_f64_of_bits((edge_bits_of_f64(x) >> 1) + UINT64_C(0x1ff8000000000000));
+  for (int step = 0; step < 5; step++) y = 0.5 * (y + x / y);
+  return y;
 }
 
 #endif

@@ -4,66 +4,13 @@
  */
 #include "softmax.h"
 
+#include "../common/fixed_real.h"
 #include "../common/math_f32.h"
-
-/* Saturates where int32 would overflow, as gemmlowp does. */
-static int32_t saturate(int64_t x) { return x > INT32_MAX ? INT32_MAX : (x < INT32_MIN ? INT32_MIN : (int32_t)x); }
-
-/* SaturatingRoundingDoublingHighMul: a * b / 2^31, ties away from zero for positive and up for negative products. */
-static int32_t doubling_high_mul(int32_t a, int32_t b) {
-  const int64_t product = (int64_t)a * b;
-  return saturate((product + (product >= 0 ? INT64_C(1) << 30 : 1 - (INT64_C(1) << 30))) / (INT64_C(1) << 31));
-}
-
-/* RoundingDivideByPOT: x / 2^e, ties away from zero. e: [0, 31]. */
-static int32_t rounding_shift(int32_t x, int32_t e) {
-  const int64_t mask = (INT64_C(1) << e) - 1;
-  const int64_t rest = x & mask;
-  return (int32_t)(((int64_t)x >> e) + (rest > (mask >> 1) + (x < 0)));
-}
-
-static int32_t shift_left(int32_t x, int32_t count) { return saturate((int64_t)x * (INT64_C(1) << count)); }
-
-static int32_t add_wrapped(int32_t a, int32_t b) { return (int32_t)((uint32_t)a + (uint32_t)b); }
-
-/* e^a for a in [-1/4, 0), Q0.31: the Taylor series around -1/8, to the fourth order. */
-static int32_t exp_quarter(int32_t a) {
-  const int32_t x = add_wrapped(a, 1 << 28);
-  const int32_t x2 = doubling_high_mul(x, x), x3 = doubling_high_mul(x2, x), x4 = doubling_high_mul(x2, x2);
-  const int32_t third = 715827883, exp_minus_eighth = 1895147668;
-  const int32_t high = doubling_high_mul(add_wrapped(rounding_shift(x4, 2), x3), third);
-  const int32_t series = rounding_shift(add_wrapped(high, x2), 1);
-  return saturate((int64_t)exp_minus_eighth + doubling_high_mul(exp_minus_eighth, add_wrapped(x, series)));
-}
-
-/* e^a for a <= 0 in Q5.26, as Q0.31: e^(a mod 1/4) times e^-(2^k) for each bit of the rest. */
-static int32_t exp_negative(int32_t a) {
-  static const int32_t FACTORS[] = {1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242};
-  if (a == 0) return INT32_MAX;
-  const int32_t quarter = 1 << 24;
-  const int32_t rest = (int32_t)((uint32_t)a & (uint32_t)(quarter - 1)) - quarter;
-  const uint32_t whole = (uint32_t)rest - (uint32_t)a;
-  int32_t y = exp_quarter(shift_left(rest, 5));
-  for (uint32_t k = 0; k < 7; k++) {
-    if ((whole >> (24u + k) & 1u) != 0) y = doubling_high_mul(y, FACTORS[k]);
-  }
-  return y;
-}
-
-/* 1 / (1 + a) for a in [0, 1], Q0.31: three Newton steps on the half of 1 + a. */
-static int32_t one_over_one_plus(int32_t a) {
-  const int32_t half = (int32_t)(((int64_t)a + INT32_MAX + 1) / 2);
-  int32_t x = add_wrapped(1515870810, doubling_high_mul(half, -1010580540)); /* Q2.29: 48/17 - 32/17 half */
-  for (int step = 0; step < 3; step++) {
-    const int32_t error = (1 << 29) - doubling_high_mul(half, x);
-    x = add_wrapped(x, shift_left(doubling_high_mul(x, error), 2));
-  }
-  return shift_left(x, 1);
-}
 
 /* e^(difference from the maximum), Q0.31; difference >= diff_min. */
 static int32_t exp_of_difference(const edge_softmax_desc *d, int32_t difference) {
-  return exp_negative(doubling_high_mul(shift_left(difference, d->shift), d->multiplier));
+  return edge_fixed_exp_negative(
+      edge_fixed_doubling_high_mul(edge_fixed_shift_left(difference, d->shift), d->multiplier));
 }
 
 /* Exponentials of all 256 differences, worth it for many elements; else each is computed when needed. */
@@ -84,17 +31,17 @@ static void softmax_row(const exponentials *e, const int8_t *input, int8_t *outp
   for (uint32_t i = 0; i < depth; i++) max = input[i] > max ? input[i] : max;
   uint32_t sum = 0; /* Q12.19: 65536 terms of at most 2^19 would fill 2^35, so saturate */
   for (uint32_t i = 0; i < depth; i++) {
-    const uint32_t term = (uint32_t)rounding_shift(exponential(e, input[i] - max), 12);
+    const uint32_t term = (uint32_t)edge_fixed_rounding_shift(exponential(e, input[i] - max), 12);
     sum = sum + term < 0x80000000u ? sum + term : 0x7fffffffu;
   }
   const int32_t headroom = __builtin_clz(sum);
-  const int32_t reciprocal = one_over_one_plus((int32_t)((sum << headroom) - 0x80000000u));
+  const int32_t reciprocal = edge_fixed_one_over_one_plus((int32_t)((sum << headroom) - 0x80000000u));
   const int32_t right = 12 - headroom + 31 - 8;
   for (uint32_t i = 0; i < depth; i++) {
     const int32_t difference = input[i] - max;
     int32_t y = 0;
     if (difference >= e->d->diff_min) {
-      y = rounding_shift(doubling_high_mul(reciprocal, exponential(e, difference)), right);
+      y = edge_fixed_rounding_shift(edge_fixed_doubling_high_mul(reciprocal, exponential(e, difference)), right);
     }
     output[i] = (int8_t)(y > 255 ? 127 : y - 128);
   }

@@ -154,7 +154,7 @@ def rows(kernel: Kernel, fields: Mapping[str, float]) -> int:
             return f[{"class_max_f32": "count", "best_classes_f32": "steps", "merge_classes_f32": "slots"}[kernel.name]]
         case "nms":
             return f["classes"] * f["steps"]
-        case "softmax":
+        case "normalization" | "softmax":
             return f["rows"]
         case "spectrum":
             return f["frames"] * f["channels"]
@@ -184,7 +184,9 @@ def row_work(kernel: Kernel, fields: Mapping[str, float]) -> int:
             return f["classes"] * max(1, f["per_box"]) * 4 + f["per_slot"] * 16 + 64
         case "nms":
             return f["count"] * 24 + 64
-        case "softmax":
+        case "normalization" if kernel.name == "local_response_normalization_f32":
+            return f["depth"] * (f["radius"] + 32) * 2
+        case "normalization" | "softmax":
             return f["depth"] * 64
         case "spectrum":
             return f["frame_size"] * 64

@@ -10,7 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from tests.contract import kernel_cases_copy, kernel_cases_detection, kernel_cases_map, kernel_cases_recurrent
+from tests.contract import (
+    kernel_cases_copy,
+    kernel_cases_detection,
+    kernel_cases_map,
+    kernel_cases_normalization,
+    kernel_cases_recurrent,
+)
 from tests.contract import kernel_oracle as oracle
 from tests.contract.kernel_case import NUMBERS_F32, Case, Rng, floats, int8s, numbers_s8, scales
 
@@ -235,6 +241,7 @@ FAMILIES: dict[str, Callable[[Rng, str], Iterator[Case]]] = {
     "lookup": kernel_cases_map.lookups,
     "mean": means,
     "nms": kernel_cases_detection.suppressions,
+    "normalization": kernel_cases_normalization.normalizations,
     "pool": pools,
     "softmax": softmaxes,
     "spectrum": spectra,

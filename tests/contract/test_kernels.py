@@ -82,7 +82,9 @@ def wrong(case: Case, got: np.ndarray[Any, Any], expected: np.ndarray[Any, Any] 
     finite = np.isfinite(expected)
     if not np.array_equal(got[~finite], expected[~finite]):
         return f"{case}: what is infinite differs"
-    error = np.abs(got[finite] - expected[finite]).max(initial=0) / max(np.abs(expected[finite]).max(initial=0), 1e-30)
+    error = np.abs(got[finite].astype(np.float64) - expected[finite]).max(initial=0) / max(
+        np.abs(expected[finite]).max(initial=0), 1e-30
+    )
     return "" if error <= case.tolerance else f"{case}: error {error:.2e} of the range"
 
 
@@ -165,6 +167,7 @@ LARGE = {
         "score_least": 0.5,
         "decay": 0.0,
     },
+    "normalization": {"rows": 70, "depth": 1024, "radius": 0},
     "pool": {"input_h": 64, "input_w": 64, "channels": 64, "output_h": 64, "output_w": 64},
     "softmax": {"rows": 70, "depth": 1024},
     "spectrum": {"frames": 40, "channels": 1, "frame_size": 2048, "bands": 1, "power_scale": 1.0, "floor": 1.0},
@@ -202,6 +205,8 @@ def large(kernel: abi.Kernel) -> tuple[dict[str, Any], dict[str, Any]]:
         "time": 2**19,
         "state": 2**19,
     }
+    if kernel.name == "softmax_s16":
+        zeros |= {"exponentials": 1026, "reciprocals": 1026}
     inputs |= {name: np.zeros(count, np.uint8) for name, count in zeros.items() if name in kernel.fields}
     if kernel.is_float or not kernel.packed:  # numbers, not arrays
         for name in ("multiplier", "shift", "scale"):
@@ -280,6 +285,13 @@ MISFITS: list[tuple[str, dict[str, Any], str]] = [
     ("best_classes_f32", {"slots": 65536}, "slots"),
     ("merge_classes_f32", {"most": 100}, "most"),
     ("merge_classes_f32", {"classes": 65537}, "classes"),
+    ("softmax_s8_s16", {"depth": 32769}, "depth"),
+    ("softmax_s16", {"shift": -32}, "shift"),
+    ("log_softmax_s8", {"diff_min": -(2**31)}, "diff_min"),
+    ("log_softmax_f32", {"multiplier": 1}, "multiplier"),
+    ("l2_normalization_s8", {"shift": 5}, "shift"),
+    ("l2_normalization_f32", {"beta": 0.5}, "beta"),
+    ("local_response_normalization_f32", {"alpha": float("nan")}, "alpha"),
     ("max_pool_s8", {"pad_left": 3, "filter_w": 3}, "pad_left"),
     ("max_pool_f32", {"output_w": 1000}, "output_w"),
     ("mean_s8", {"reduced": 2**23 + 1}, "reduced"),

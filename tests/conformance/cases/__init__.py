@@ -29,6 +29,7 @@ FAMILIES = (
     "detection",
     "elementwise",
     "movement",
+    "normalization",
     "pooling",
     "quantization",
     "recurrent",

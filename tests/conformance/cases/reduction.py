@@ -17,17 +17,6 @@ def _mean(case: Case) -> Added:
     return case.operator("MEAN", [x, case.integers("axes", axes)], [y], **tflite.mean_options(keep_dims=keep))
 
 
-def _softmax(case: Case) -> Added:
-    shape = (case.size(1, 5), case.choice((1, 2, 10, 300)))
-    x = case.input("x", shape, **case.steps())
-    steps = (
-        {} if case.dtype == "float32" else {"scales": [1 / 256], "zero_points": [0 if case.dtype == "uint8" else -128]}
-    )
-    y = case.tensor("y", shape, **steps)
-    return case.operator("SOFTMAX", [x], [y], **tflite.softmax_options(case.choice((1.0, 0.5, 2.5))))
-
-
 CASES = {
     "mean": Row(_mean, ("int8", "uint8", "float32")),
-    "softmax": Row(_softmax, ("int8", "uint8", "float32")),
 }

@@ -118,6 +118,19 @@ class AddOptions:
     ACTIVATION = 0
 
 
+class L2NormOptions:
+    UNION = 12
+    ACTIVATION = 0
+
+
+class LocalResponseNormalizationOptions:
+    UNION = 13
+    RADIUS = 0
+    BIAS = 1
+    ALPHA = 2
+    BETA = 3
+
+
 class ReducerOptions:
     UNION = 27
     KEEP_DIMS = 0

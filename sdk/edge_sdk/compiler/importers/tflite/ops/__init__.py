@@ -5,7 +5,15 @@ A row: schema word -> function of the operator that returns (op, inputs, attribu
 
 from __future__ import annotations
 
-from edge_sdk.compiler.importers.tflite.ops import convolution, detection, elementwise, movement, recurrent, reduction
+from edge_sdk.compiler.importers.tflite.ops import (
+    convolution,
+    detection,
+    elementwise,
+    movement,
+    normalization,
+    recurrent,
+    reduction,
+)
 from edge_sdk.compiler.importers.tflite.ops.operator import MAX_RANK, Operator, Row
 
 OPERATORS: dict[str, Row] = dict(
@@ -15,6 +23,7 @@ OPERATORS: dict[str, Row] = dict(
             **detection.OPERATORS,
             **elementwise.OPERATORS,
             **movement.OPERATORS,
+            **normalization.OPERATORS,
             **recurrent.OPERATORS,
             **reduction.OPERATORS,
         }.items()

@@ -1,16 +1,10 @@
-"""Operators that join many elements into one, or judge them together."""
+"""Operators that join many elements into one."""
 
 from __future__ import annotations
 
 from edge_sdk.compiler.importers.tflite import schema
 from edge_sdk.compiler.importers.tflite.ops.operator import Operator, Row, Translation, constant_integers
 from edge_sdk.compiler.ops.mean import MeanAttributes
-from edge_sdk.compiler.ops.softmax import SoftmaxAttributes
-
-
-def _softmax(operator: Operator) -> Translation:
-    beta: float = operator.number(schema.SoftmaxOptions.UNION, schema.SoftmaxOptions.BETA, "f", 0.0)
-    return "softmax", operator.inputs, SoftmaxAttributes(beta)
 
 
 def _mean(operator: Operator) -> Translation:
@@ -21,5 +15,4 @@ def _mean(operator: Operator) -> Translation:
 
 OPERATORS: dict[str, Row] = {
     "MEAN": _mean,
-    "SOFTMAX": _softmax,
 }
