@@ -12,7 +12,7 @@ import wasmtime
 
 from edge_sdk.compiler.convert import Conversion, convert
 from edge_sdk.errors import ModelError
-from tests.real.test_exactness import FLOAT, INTEGER
+from tests.real.test_exactness import MODELS, UNSUPPORTED
 from tests.support import REPOSITORY, require_shared
 
 
@@ -21,22 +21,14 @@ def convert_real(name: str, *, standalone: bool = False) -> Conversion:
     return convert(data, name=name, standalone=standalone, kernels=(files("edge_sdk") / "kernels.wasm").read_bytes())
 
 
-@pytest.mark.parametrize("name", [*INTEGER, *FLOAT])
+@pytest.mark.parametrize("name", MODELS)
 def test_a_supported_model_becomes_a_valid_module(name: str) -> None:
     engine = wasmtime.Engine()
     wasmtime.Module.validate(engine, convert_real(name).module)
     wasmtime.Module.validate(engine, convert_real(name, standalone=True).module)
 
 
-@pytest.mark.parametrize(
-    ("name", "lines"),
-    [
-        ("kws_fp32", ["CONV_2D x5: float32 activations with int8 weights"]),
-        ("keyword_scrambled", ["SVDF x7: no such operator", "QUANTIZE x2: int16", "SOFTMAX x1: int16"]),
-        ("ssd_mobilenet_v1_u8", ["CONCATENATION x2", "'TFLite_Detection_PostProcess' x1", "uint8"]),
-        ("mobilenet_v1_0.25_128_u8", ["CONV_2D x15: uint8", "DEPTHWISE_CONV_2D x13: uint8", "SOFTMAX x1: uint8"]),
-    ],
-)
+@pytest.mark.parametrize(("name", "lines"), UNSUPPORTED.items())
 def test_an_unsupported_model_is_refused_with_every_reason(name: str, lines: list[str]) -> None:
     with pytest.raises(ModelError) as caught:
         convert_real(name)
