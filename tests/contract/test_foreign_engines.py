@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -118,6 +120,36 @@ def test_a_vendors_library_that_cannot_be_loaded_is_named(engine: str, tmp_path:
         edge_sdk.load(path, engine=engine, delegate="libc.so.6")
     with pytest.raises(TargetNotFoundError, match="no such file"):
         edge_sdk.load(path, engine=engine, delegate=str(tmp_path / "none.so"))
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A vendor's library, made from delegate.c."""
+    path = tmp_path_factory.mktemp("vendor") / "libvendor.so"
+    source = Path(__file__).with_name("delegate.c")
+    subprocess.run(
+        [sys.executable, "-m", "ziglang", "cc", "-shared", "-fPIC", "-O1", str(source), "-o", str(path)], check=True
+    )
+    return path
+
+
+def test_a_vendors_library_is_loaded_with_its_options(engine: str, library: Path) -> None:
+    path, x, expected = kws()
+    with edge_sdk.load(path, engine=engine, delegate=str(library), delegate_options={"device": "usb"}) as model:
+        assert np.max(np.abs(model.run(x)[0].astype(int) - expected)) <= 1
+        assert model.engine.isa == "built-in kernels: libvendor.so took no operator"
+
+
+def test_a_device_that_is_not_there_is_told_in_the_vendors_words(engine: str, library: Path) -> None:
+    path, _, _ = kws()
+    with pytest.raises(UnsupportedPlatformError, match=r"libvendor\.so: .*no device answers"):
+        edge_sdk.load(path, engine=engine, delegate=str(library), delegate_options={"device": "absent"})
+
+
+def test_a_vendors_library_that_crashes_is_an_error(engine: str, library: Path) -> None:
+    path, _, _ = kws()
+    with pytest.raises(EngineFaultError, match="died while it loaded the model: its process died of SIGABRT"):
+        edge_sdk.load(path, engine=engine, delegate=str(library), delegate_options={"device": "broken"})
 
 
 def test_what_is_no_model_is_refused(engine: str, tmp_path: Path) -> None:

@@ -27,7 +27,8 @@ PROGRAM = Path(__file__).with_name("program.py")
 #: What a child may know of this process's environment: where libraries and files lie, and how to write texts.
 PASSED = ("ADSP_LIBRARY_PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "TMPDIR", "TZ")
 #: numpy starts no threads for sums it never does; one arena of malloc counts once against the cap.
-SET = {"MALLOC_ARENA_MAX": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+SET = {"MALLOC_ARENA_MAX": "1", "OPENBLAS_NUM_THREADS": "1"}
+#: What a pipe holds (pipe(7)).
 MAX_WORDS_BYTES = 64 * 1024
 #: Of the last words, what an error message shows.
 SHOWN_WORDS = 400
@@ -193,10 +194,9 @@ class Child:
         return None
 
     def _listen(self) -> None:
-        """Take what it printed; without this it would lose words, never time."""
-        with suppress(OSError):
-            while data := os.read(self._said, MAX_WORDS_BYTES):
-                self._words = (self._words + data)[-MAX_WORDS_BYTES:]
+        """Take what it printed: one pipe full, however fast it goes on. Words that do not fit are lost, never time."""
+        with suppress(BlockingIOError):
+            self._words = (self._words + os.read(self._said, MAX_WORDS_BYTES))[-MAX_WORDS_BYTES:]
 
 
 def how_it_died(code: int | None) -> str:

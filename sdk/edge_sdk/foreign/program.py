@@ -26,6 +26,7 @@ from importlib import metadata
 from typing import Any, NoReturn
 
 MAX_TEXT = 2000
+MORE_MEMORY = "it needs more memory"
 #: What is said of no model.
 EMPTY: dict[str, Any] = {"delegated": 0, "inputs": [], "outputs": []}
 
@@ -34,7 +35,7 @@ class RefusalError(Exception):
     """What the parent has to know; `fault` is the kind: environment, delegate, model, memory or run."""
 
     def __init__(self, fault: str, text: object) -> None:
-        super().__init__(str(text).strip() or f"{type(text).__name__} without a word")
+        super().__init__(" ".join(str(text).split()) or f"{type(text).__name__} without a word")
         self.fault = fault
 
 
@@ -55,14 +56,18 @@ def main(ask: int, answer: int, life: int, model: int) -> None:
     write(answer, json.dumps(served.description).encode())
     while True:
         read_message(ask)
-        arrays = [read_array(ask, detail) for detail in served.inputs]
+        try:
+            arrays = [read_array(ask, detail) for detail in served.inputs]
+        except MemoryError:  # in the middle of the inputs: what follows could not be understood
+            refuse(answer, RefusalError("memory", MORE_MEMORY))
+            return
         try:
             outputs = served.run(arrays)
         except RefusalError as refusal:
             refuse(answer, refusal)
             continue
         header = {"is": "done", "outputs": [{"dtype": str(one.dtype), "shape": one.shape} for one in outputs]}
-        write(answer, json.dumps(header).encode(), *(one.tobytes() for one in outputs))
+        write(answer, json.dumps(header).encode(), *(one.reshape(-1).view("uint8") for one in outputs))
 
 
 class Served:
@@ -85,7 +90,7 @@ class Served:
             self._outputs = self._interpreter.get_output_details()
             delegated = sum(one["op_name"] == "DELEGATE" for one in self._interpreter._get_ops_details())
         except MemoryError:
-            raise RefusalError("memory", "it needs more memory") from None
+            raise RefusalError("memory", MORE_MEMORY) from None
         except Exception as error:
             raise RefusalError("model", error) from error
         self.description = {
@@ -104,7 +109,7 @@ class Served:
             self._interpreter.invoke()
             return [self._interpreter.get_tensor(one["index"]) for one in self._outputs]
         except MemoryError:
-            raise RefusalError("memory", "it needs more memory") from None
+            raise RefusalError("memory", MORE_MEMORY) from None
         except Exception as error:
             raise RefusalError("run", error) from error
 
@@ -138,7 +143,8 @@ def load_delegates(runtime: Any, task: dict[str, Any]) -> list[Any]:
     try:
         return [runtime.load_delegate(task["delegate"], task["delegate_options"])]
     except (OSError, ValueError, AttributeError) as error:
-        raise RefusalError("delegate", error) from error
+        own_words = str(error).partition("\n")[2]  # the runtime's first line only repeats the path
+        raise RefusalError("delegate", own_words or error) from error
 
 
 def described(detail: dict[str, Any]) -> dict[str, Any]:
@@ -214,12 +220,15 @@ def refuse(answer: int, refusal: RefusalError) -> None:
     write(answer, json.dumps({"is": "refused", "fault": refusal.fault, "text": str(refusal)[:MAX_TEXT]}).encode())
 
 
-def write(answer: int, message: bytes, *arrays: bytes) -> None:
-    """Write one message and the arrays behind it."""
-    for part in (struct.pack("<I", len(message)) + message, *arrays):
-        view = memoryview(part)
-        while view:
-            view = view[os.write(answer, view) :]
+def write(answer: int, message: bytes, *arrays: Any) -> None:
+    """Write one message and the bytes of arrays behind it: at once, so that the other side wakes up once."""
+    views = [memoryview(struct.pack("<I", len(message)) + message), *(memoryview(one) for one in arrays)]
+    while views:
+        count = os.writev(answer, views)
+        while views and count >= len(views[0]):
+            count -= len(views.pop(0))
+        if views:
+            views[0] = views[0][count:]
 
 
 def start(arguments: list[str]) -> NoReturn:

@@ -152,7 +152,7 @@ class ForeignSession:
         self._held = _Held(sealed(data))
         self._end = weakref.finalize(self, self._held.release)
         try:
-            opened = self._first()
+            self._opened = opened = self._first()
         except BaseException:
             self._end()
             raise
@@ -240,7 +240,8 @@ class ForeignSession:
             raise RuntimeError(f"model {self.name!r} is closed")
         child = self._held.child
         if child is not None and not child.is_ours:  # a fork: the other process speaks to it
-            self._held.child = child = None
+            self._held.drop(0.0)
+            child = None
         if child is None:
             child = self._started()
         if child.opened is None:
@@ -289,6 +290,9 @@ class ForeignSession:
         if isinstance(answer, wire.Refused):
             self._lost(child, 0.0)
             raise self._fault(f"could not be started again: {printable(answer.text)}")
+        if answer != self._opened:
+            self._lost(child, 0.0)
+            raise self._fault("describes the model otherwise than before")
         child.opened = answer
 
     def _lost(self, child: Child, patience_s: float) -> str:
@@ -312,7 +316,8 @@ class ForeignSession:
         if delegate == "reference":
             return "reference kernels"
         if not opened.delegated:
-            return "built-in kernels" if delegate in DELEGATES else f"built-in kernels, nothing for {delegate}"
+            library = "" if delegate in DELEGATES else f": {os.path.basename(delegate)} took no operator"
+            return f"built-in kernels{library}"
         return "XNNPACK" if delegate in DELEGATES else os.path.basename(delegate)
 
     def _broken(self, text: str) -> ModelError:
@@ -324,7 +329,7 @@ class ForeignSession:
 
     def _fault(self, text: str) -> EngineFaultError:
         return EngineFaultError(
-            f"{self.name}: {self._row.name}: {text}", hint="the model or the runtime is at fault; this process lives on"
+            f"{self.name}: {self._row.name}: {text}", hint="try delegate none, or another engine, if it happens again"
         )
 
     def _refusal(self, refused: wire.Refused) -> EdgeError:

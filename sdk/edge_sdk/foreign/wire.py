@@ -94,16 +94,10 @@ def send(handle: int, message: object, arrays: tuple[NDArray[Any], ...], until_s
         GoneError, SilentError: the child is dead, or takes nothing.
     """
     text = msgspec.json.encode(message)
-    for part in (struct.pack("<I", len(text)) + text, *(one.tobytes() for one in arrays)):
-        view = memoryview(part)
-        while view:
-            _wait(handle, select.POLLOUT, until_s)
-            try:
-                view = view[os.write(handle, view) :]
-            except BlockingIOError:
-                continue
-            except BrokenPipeError:
-                raise GoneError from None
+    # In one piece: the other side wakes up once.
+    view = memoryview(b"".join((struct.pack("<I", len(text)), text, *(one.tobytes() for one in arrays))))
+    while view:
+        view = view[_write(handle, view, until_s) :]
 
 
 def wait(handle: int, until_s: float) -> None:
@@ -145,15 +139,26 @@ def _read(handle: int, count: int, until_s: float) -> bytearray:
     data = bytearray(count)
     view = memoryview(data)
     while view:
-        _wait(handle, select.POLLIN, until_s)
         try:
             got = os.readv(handle, [view])
         except BlockingIOError:
+            _wait(handle, select.POLLIN, until_s)
             continue
         if not got:
             raise GoneError
         view = view[got:]
     return data
+
+
+def _write(handle: int, view: memoryview, until_s: float) -> int:
+    """Write what the pipe takes; wait when it takes nothing."""
+    try:
+        return os.write(handle, view)
+    except BlockingIOError:
+        _wait(handle, select.POLLOUT, until_s)
+        return 0
+    except BrokenPipeError:
+        raise GoneError from None
 
 
 def _wait(handle: int, event: int, until_s: float) -> None:

@@ -7,10 +7,13 @@ import pytest
 
 from edge_sdk.cli import doctor
 from edge_sdk.cli.checks import Check, Engines
+from edge_sdk.cli.engines import Trial, try_foreign
 from edge_sdk.cli.main import main
+from edge_sdk.engines import FOREIGN
 
 WORKING = Engines("host", "avx2", "native kernels work here", {"host": "ok", "sandbox": "ok"})
 FALLEN_BACK = Engines("sandbox", "wasm_simd128", "no AVX2", {"host": "this CPU has no AVX2", "sandbox": "ok"})
+OTHERS = {"litert": Trial("ok", "2.3.0"), "tflite_runtime": Trial("it is not installed", mend="pip install it")}
 BROKEN = Engines("", "", "no provider of kernels works", {"host": "no library", "sandbox": "no kernels.wasm"})
 
 
@@ -18,6 +21,7 @@ BROKEN = Engines("", "", "no provider of kernels works", {"host": "no library", 
 def _quiet_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the machine as it is, but for what the tests are about: engines, cache, board."""
     monkeypatch.setattr(doctor, "try_engines", lambda order: WORKING)
+    monkeypatch.setattr(doctor, "try_foreign", lambda: OTHERS)
     monkeypatch.setenv("EDGE_SDK_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("EDGE_BOARD", raising=False)
     monkeypatch.delenv("EDGE_SDK_BOARDS", raising=False)
@@ -65,6 +69,21 @@ def test_a_fallback_is_said_loudly_but_the_main_job_can_run(
     assert "engine  sandbox (wasm_simd128), no AVX2" in out
     assert "MISSING host" in out
     assert "try: pip install --force-reinstall" in out
+
+
+def test_other_runtimes_are_told_and_never_needed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor"]) == 0
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "ok litert 2.3.0; in a child process, for models that name it" in lines
+    text = "note tflite_runtime it is not installed; only models that name this engine need it"
+    assert lines[lines.index(text) + 1] == "try: pip install it"
+
+
+def test_every_other_runtime_is_asked_where_it_would_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    for engine in FOREIGN.values():
+        monkeypatch.setenv(engine.python_variable, "/bin/false")
+    for name, trial in try_foreign().items():
+        assert trial.outcome == f"{FOREIGN[name].distribution} cannot be imported: its process ended with exit code 1"
 
 
 def test_no_working_engine_leaves_with_13_and_says_why(

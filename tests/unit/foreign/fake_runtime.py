@@ -6,10 +6,12 @@ It is copied beside its metadata and imported by the child; see `fakes`.
 from __future__ import annotations
 
 import ctypes
+import itertools
 import json
 import os
 import signal
 import sys
+import threading
 import time
 from typing import Any, ClassVar
 
@@ -54,7 +56,9 @@ class Interpreter:
         behave(self.model.get("load", ""))
 
     def get_input_details(self) -> list[dict[str, Any]]:
-        return [self.spec | self.model.get("input", {})]
+        return [
+            self.spec | self.model.get("input", {}) | ({"name": str(os.getpid())} if self.model.get("fickle") else {})
+        ]
 
     def get_output_details(self) -> list[dict[str, Any]]:
         return [self.spec | {"name": "y", "index": 1} | self.model.get("output", {})]
@@ -106,6 +110,9 @@ def behave(verb: str) -> None:
         puts = ctypes.CDLL(None).puts
         for _ in range(20_000):
             puts(b"flood " * 40)
+    elif verb == "flood for ever":
+        puts = ctypes.CDLL(None).puts
+        threading.Thread(target=lambda: [puts(b"flood " * 40) for _ in itertools.count()], daemon=True).start()
     elif verb == "garbage":
         os.write(answer, b"\xff" * 64)
     elif verb == "short garbage":

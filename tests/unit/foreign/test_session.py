@@ -228,12 +228,24 @@ def test_a_loop_of_deaths_does_not_spin(opened: Open) -> None:
     assert any("times in a row; it is started again in" in fault for fault in faults)
 
 
-def test_a_flood_of_words_neither_blocks_nor_fills_anything(opened: Open, capfd: pytest.CaptureFixture[str]) -> None:
-    session = opened(run="flood")
+@pytest.mark.parametrize("verb", ["flood", "flood for ever"])
+def test_a_flood_of_words_neither_blocks_nor_fills_anything(
+    opened: Open, capfd: pytest.CaptureFixture[str], verb: str
+) -> None:
+    session = opened(run=verb)
     for _ in range(3):
         assert session.run(X)[0].sum() == 20
     assert capfd.readouterr() == ("", "")
     assert session.restarts == 0
+
+
+def test_a_model_that_is_another_after_a_restart_is_a_fault(opened: Open) -> None:
+    session = opened(fickle=True)
+    kill(session.pid)
+    with pytest.raises(EngineFaultError, match="SIGKILL"):
+        session.run(X)
+    with pytest.raises(EngineFaultError, match="describes the model otherwise than before"):
+        session.run(X)
 
 
 def test_an_interrupted_run_leaves_no_answer_for_the_next(opened: Open) -> None:
