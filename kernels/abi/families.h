@@ -3,6 +3,8 @@
 #include "family.h"
 #define EDGE_FAMILY boxes
 #include "family.h"
+#define EDGE_FAMILY cell
+#include "family.h"
 #define EDGE_FAMILY conv2d
 #include "family.h"
 #define EDGE_FAMILY copy
@@ -14,6 +16,8 @@
 #define EDGE_FAMILY elementwise
 #include "family.h"
 #define EDGE_FAMILY fully_connected
+#include "family.h"
+#define EDGE_FAMILY gates
 #include "family.h"
 #define EDGE_FAMILY lookup
 #include "family.h"

@@ -140,6 +140,8 @@ def rows(kernel: Kernel, fields: Mapping[str, float]) -> int:
     """Return how many rows, in the sense of the family's .def, the whole descriptor has."""
     f = {name: int(value) for name, value in fields.items() if isinstance(value, int)}
     match kernel.family:
+        case "cell":
+            return f["batch"]
         case "conv2d":
             return f["batch"] * f["output_h"] * f["output_w"]
         case "copy":
@@ -158,7 +160,7 @@ def rows(kernel: Kernel, fields: Mapping[str, float]) -> int:
             return f["rows"]
         case "spectrum":
             return f["frames"] * f["channels"]
-        case "svdf":
+        case "gates" | "svdf":
             return f["units"]
         case _:
             return f["count"]
@@ -168,6 +170,8 @@ def row_work(kernel: Kernel, fields: Mapping[str, float]) -> int:
     """Return the work of one row, in the units of MAX_WORK."""
     f = {name: int(value) for name, value in fields.items() if isinstance(value, int)}
     match kernel.family:
+        case "cell":
+            return f["units"] * 512
         case "conv2d":
             return f["output_c"] * f["filter_h"] * f["filter_w"] * f["input_c"] + ROW_OVERHEAD
         case "depthwise_conv2d":
@@ -176,6 +180,8 @@ def row_work(kernel: Kernel, fields: Mapping[str, float]) -> int:
             return f["output_w"] * (f["channels"] * f["filter_h"] * f["filter_w"] * 4 + ROW_OVERHEAD)
         case "fully_connected":
             return f["batch"] * f["input_c"]
+        case "gates":
+            return f["batch"] * (f["input_c"] + f["recurrent_c"] + ROW_OVERHEAD)
         case "mean":
             return f["reduced"] * f["inner"] * 4 + ROW_OVERHEAD
         case "boxes":

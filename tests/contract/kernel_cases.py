@@ -232,6 +232,7 @@ def spectra(rng: Rng, kernel: str) -> Iterator[Case]:
 FAMILIES: dict[str, Callable[[Rng, str], Iterator[Case]]] = {
     "add": adds,
     "boxes": kernel_cases_detection.boxes,
+    "cell": kernel_cases_recurrent.cells,
     "conv2d": convolutions,
     "copy": kernel_cases_copy.cases,
     "depthwise_conv2d": convolutions,
@@ -239,6 +240,7 @@ FAMILIES: dict[str, Callable[[Rng, str], Iterator[Case]]] = {
     "elementwise": elementwise,
     "fully_connected": fully_connected,
     "lookup": kernel_cases_map.lookups,
+    "gates": kernel_cases_recurrent.gates,
     "mean": means,
     "nms": kernel_cases_detection.suppressions,
     "normalization": kernel_cases_normalization.normalizations,

@@ -110,7 +110,7 @@ def row_count(case: Case) -> int:
 
 def rows_of(case: Case, output: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """The output with the kernel's rows first."""
-    if abi.KERNELS[case.kernel].family in ("fully_connected", "svdf"):
+    if abi.KERNELS[case.kernel].family in ("fully_connected", "gates", "svdf"):
         return output.T
     return output.reshape(row_count(case), -1)
 
@@ -129,6 +129,7 @@ def test_a_slice_computes_its_rows_and_no_other(caller: KernelCaller, kernel: st
 
 
 #: For each family, or kernel, fields with more rows than one call may do.
+CELLS = {"batch": 3000, "units": 4, "output_stride": 4}
 LARGE = {
     "add": {"count": 2**18 + 1, "a_count": 1, "b_count": 1},
     "best_classes_f32": {
@@ -147,7 +148,10 @@ LARGE = {
     "depthwise_conv2d": {"input_h": 64, "input_w": 64, "input_c": 64, "output_h": 64, "output_w": 64, "output_c": 64},
     "elementwise": {"count": 2**18 + 1},
     "fully_connected": {"batch": 16, "input_c": 1024, "output_c": 300},
+    "gates": {"input_c": 1, "recurrent_c": 0, "units": 70000, "input_stride": 1, "output_stride": 70000},
     "lookup": {"count": 2**18 + 1},
+    "lstm_cell_f32": {**CELLS, "gate_count": 3},
+    "lstm_cell_s8": {**CELLS, "gate_count": 3, "activation": 4, "cell_shift": -9},
     "merge_classes_f32": {
         "count": 9,
         "classes": 16000,
@@ -169,6 +173,7 @@ LARGE = {
     },
     "normalization": {"rows": 70, "depth": 1024, "radius": 0},
     "pool": {"input_h": 64, "input_w": 64, "channels": 64, "output_h": 64, "output_w": 64},
+    "rnn_cell_f32": {**CELLS, "gate_count": 1},
     "softmax": {"rows": 70, "depth": 1024},
     "spectrum": {"frames": 40, "channels": 1, "frame_size": 2048, "bands": 1, "power_scale": 1.0, "floor": 1.0},
     "svdf": {"batch": 1, "input_c": 1, "units": 70000, "rank": 1, "memory": 1},
@@ -180,6 +185,17 @@ DETECTION_REGIONS = {
     "input": 2**19, "anchors": 2**19, "boxes": 2**14, "scores": 7 * 2**20, "live": 2**12, "selected": 2**16,
     "found": 2**16, "candidates": 4, "heads": 2**16, "output_classes": 2**10, "output_scores": 2**11, "output_count": 4,
 }  # fmt: skip
+
+
+#: Those that recurrent layers have.
+RECURRENT_REGIONS = {
+    "gates_s8": ("input", "input_weights"),
+    "gates_f32": ("input", "input_weights"),
+    "project_s8": ("input", "input_weights"),
+    "lstm_cell_s8": ("gates", "cell", "kept"),
+    "lstm_cell_f32": ("gates", "cell", "kept"),
+    "rnn_cell_f32": ("gates", "kept"),
+}
 
 
 def large(kernel: abi.Kernel) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -214,6 +230,8 @@ def large(kernel: abi.Kernel) -> tuple[dict[str, Any], dict[str, Any]]:
     if kernel.family in ("boxes", "detections", "nms"):
         regions = [name for name, kind in kernel.fields.items() if kind == "u32" and name in DETECTION_REGIONS]
         inputs = {name: np.zeros(DETECTION_REGIONS[name], np.uint8) for name in regions}
+    if kernel.name in RECURRENT_REGIONS:
+        inputs = {name: np.zeros(2**19, np.uint8) for name in RECURRENT_REGIONS[kernel.name]}
     if kernel.family == "spectrum":
         inputs["edges"] = np.array([0, 1025], np.uint32)
     if kernel.family == "add":

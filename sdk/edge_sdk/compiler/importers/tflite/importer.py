@@ -127,7 +127,8 @@ class _SubgraphReader:
         kind = table.number(schema.Operator.OPTIONS_TYPE, "B", 0)
         custom = table.numbers(schema.Operator.CUSTOM_OPTIONS, "uint8")
         custom_bytes = b"" if custom is None else custom[:MAX_CUSTOM_BYTES].tobytes()
-        return OPERATORS[origin](Operator(inputs, outputs, options, kind, custom_bytes))
+        intermediates = [self._value(number) for number in self._indices(table, schema.Operator.INTERMEDIATES)]
+        return OPERATORS[origin](Operator(inputs, outputs, options, kind, custom_bytes, intermediates))
 
     def _operator_name(self, table: Table) -> str:
         index = table.number(schema.Operator.OPCODE_INDEX, "I", 0)

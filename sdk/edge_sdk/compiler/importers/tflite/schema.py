@@ -56,6 +56,7 @@ class Operator:
     OPTIONS_TYPE = 3
     OPTIONS = 4
     CUSTOM_OPTIONS = 5
+    INTERMEDIATES = 8
 
 
 class Buffer:
@@ -102,6 +103,11 @@ class Pool2DOptions:
     ACTIVATION = 5
 
 
+class RNNOptions:
+    UNION = 7
+    ACTIVATION = 0
+
+
 class FullyConnectedOptions:
     UNION = 8
     ACTIVATION = 0
@@ -131,9 +137,48 @@ class LocalResponseNormalizationOptions:
     BETA = 3
 
 
+class LSTMOptions:
+    UNION = 14
+    ACTIVATION = 0
+    CELL_CLIP = 1
+    PROJ_CLIP = 2
+    #: 0: full; 1: basic.
+    KERNEL_TYPE = 3
+
+
 class ReducerOptions:
     UNION = 27
     KEEP_DIMS = 0
+
+
+class SequenceRNNOptions:
+    UNION = 31
+    TIME_MAJOR = 0
+    ACTIVATION = 1
+
+
+class BidirectionalSequenceLSTMOptions:
+    UNION = 69
+    ACTIVATION = 0
+    CELL_CLIP = 1
+    PROJ_CLIP = 2
+    MERGE_OUTPUTS = 3
+    TIME_MAJOR = 4
+
+
+class BidirectionalSequenceRNNOptions:
+    UNION = 70
+    TIME_MAJOR = 0
+    ACTIVATION = 1
+    MERGE_OUTPUTS = 2
+
+
+class UnidirectionalSequenceLSTMOptions:
+    UNION = 71
+    ACTIVATION = 0
+    CELL_CLIP = 1
+    PROJ_CLIP = 2
+    TIME_MAJOR = 3
 
 
 class LeakyReluOptions:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from edge_sdk.compiler.graph import Value
@@ -22,6 +22,7 @@ class Operator:
     Attributes:
         options: None where the file has none; `options_type` says which table it is.
         custom: the options of a custom operator, as `flexbuffer.read_map` takes them.
+        intermediates: tensors of which only the quantisation counts.
     """
 
     inputs: list[Value | None]
@@ -29,6 +30,7 @@ class Operator:
     options: Table | None
     options_type: int
     custom: bytes = b""
+    intermediates: list[Value] = field(default_factory=list)
 
     def input(self, index: int) -> Value:
         """Return a required input."""
