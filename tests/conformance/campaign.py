@@ -2,6 +2,7 @@
 
     python -m tests.conformance.campaign --seed 7 --cases 5000 --inputs 200 --page docs/conformance.md
     python -m tests.conformance.campaign --only generated --cases 20000
+    python -m tests.conformance.campaign --add --page docs/conformance.md       # an operator has been added
 
 Two processes share the work, each with an oracle of its own. The table goes to stdout; the exit code is 1 when anything
 is wrong, and the page says so too. What is wrong names case, dtype and seed, or model and call, which make it again.
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import pickle
 import platform
 import sys
 import time
@@ -80,15 +82,15 @@ def _floats(name: str, seed: int) -> FloatsTally:
         return FloatsTally()
 
 
-def plan(args: argparse.Namespace) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """Yield (suite, piece of work), the longest first."""
-    has_models = (SHARED / "models").exists()
-    models = sorted(real_suite.real_models(SHARED / "models").items(), key=lambda row: -row[1][0].stat().st_size)
-    for name, _ in models if has_models else []:
+def plan(args: argparse.Namespace, result: Result) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Yield (suite, piece of work) for what the result lacks, the longest first."""
+    models = real_suite.real_models(SHARED / "models") if (SHARED / "models").exists() else {}
+    done = {model.model for model in result.models}
+    for name in sorted(models.keys() - done, key=lambda name: -models[name][0].stat().st_size):
         yield "real", partial(_real, name, args.inputs, args.seed)
         yield "layers", partial(_layers, name, args.seed)
         yield "floats", partial(_floats, name, args.seed)
-    trials = generated_suite.plan_trials(args.seed, args.cases)
+    trials = generated_suite.plan_trials(args.seed, args.cases, result.rows)
     for at in range(0, len(trials), CHUNK):
         yield "generated", partial(_generated, trials[at : at + CHUNK])
     yield "floats", partial(_floats, "", args.seed)
@@ -122,20 +124,32 @@ def versions() -> dict[str, str]:
     }
 
 
+def begin(args: argparse.Namespace) -> Result:
+    """Return an empty result, or with --add the last one without what was wrong in it."""
+    if not args.add:
+        date = datetime.now(timezone.utc).strftime("%Y-%m-%d")
+        return Result(seed=args.seed, inputs=args.inputs, date=date, versions=versions())
+    result: Result = pickle.loads(args.last.read_bytes())
+    args.seed, args.inputs = result.seed, result.inputs
+    result.models = [model for model in result.models if not model.refused and not model.words]
+    result.layers = [layers for layers in result.layers if layers.model in {model.model for model in result.models}]
+    result.generated = {key: tally for key, tally in result.generated.items() if not tally.words}
+    return result
+
+
 def run_campaign(args: argparse.Namespace) -> Result:
     """Do all pieces of work in two processes."""
-    date = datetime.now(timezone.utc).strftime("%Y-%m-%d")
-    result = Result(seed=args.seed, inputs=args.inputs, date=date, versions=versions())
+    result = begin(args)
     started = time.monotonic()
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(PROCESSES, mp_context=context) as pool:
-        work = [piece for piece in plan(args) if piece[0] in args.only]
+        work = [piece for piece in plan(args, result) if piece[0] in args.only]
         waiting: dict[Future[Any], str] = {pool.submit(call): suite for suite, call in work}
         for done, future in enumerate(as_completed(waiting), 1):
             add(result, waiting[future], future.result())
             print(f"\r{done} of {len(work)} pieces, {time.monotonic() - started:.0f} s", end="", file=sys.stderr)
     print(file=sys.stderr)
-    result.seconds = time.monotonic() - started
+    result.seconds += time.monotonic() - started
     return result
 
 
@@ -145,6 +159,10 @@ def main() -> int:
     parser.add_argument("--cases", type=int, default=5000, help="generated models, at least (default: 5000)")
     parser.add_argument("--inputs", type=int, default=200, help="inputs of each real model (default: 200)")
     parser.add_argument("--only", choices=SUITES, action="append", help="only this suite; may be repeated")
+    parser.add_argument(
+        "--add", action="store_true", help="only what the last run had not, or had wrong; keeps the rest"
+    )
+    parser.add_argument("--last", type=Path, default=Path("build/conformance.pickle"), help="where results are kept")
     parser.add_argument("--page", type=Path, help="write the page here, if no suite is left out")
     args = parser.parse_args()
     if args.page and args.only:
@@ -152,8 +170,13 @@ def main() -> int:
         args.page = None
     if args.page and not (SHARED / "models").exists():
         parser.error(f"--page needs the real models, and {SHARED / 'models'} is absent")
-    args.only = args.only or SUITES
+    if args.add and not args.last.exists():
+        parser.error(f"--add needs a run before it: {args.last} is absent")
+    partly, args.only = bool(args.only), args.only or SUITES
     result = run_campaign(args)
+    if not partly:
+        args.last.parent.mkdir(parents=True, exist_ok=True)
+        args.last.write_bytes(pickle.dumps(result))
     if args.page:
         args.page.write_text(render(result))
     print(summary(result))

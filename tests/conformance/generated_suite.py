@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -57,14 +57,15 @@ class Tally:
         self.words = (self.words + other.words)[:MAX_WORDS]
 
 
-def plan_trials(seed: int, count: int, cases: Iterable[str] = CASES) -> list[Trial]:
-    """Return at least `count` trials, the same number for each row and dtype."""
-    rows = [(case, dtype) for case in cases for dtype in CASES[case].dtypes]
+def plan_trials(seed: int, count: int, done: Collection[tuple[str, str]] = ()) -> list[Trial]:
+    """Return at least `count` trials, the same number for each case and dtype, without those that are done."""
+    rows = [(case, dtype) for case, row in CASES.items() for dtype in row.dtypes]
     each = -(-count // len(rows))
     return [
         Trial(case, dtype, seed * 1_000_000_007 + number * len(rows) + place)
         for number in range(each)
         for place, (case, dtype) in enumerate(rows)
+        if (case, dtype) not in done
     ]
 
 

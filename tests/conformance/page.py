@@ -56,6 +56,11 @@ class Result:
         return words + self.floats.wrong
 
     @property
+    def rows(self) -> set[tuple[str, str]]:
+        """(case, dtype) that were tried."""
+        return {(case, dtype) for (_, dtype), tally in self.generated.items() for case in tally.cases}
+
+    @property
     def tried(self) -> int:
         return sum(tally.tried for tally in self.generated.values())
 
