@@ -19,6 +19,8 @@
 #include "family.h"
 #define EDGE_FAMILY gates
 #include "family.h"
+#define EDGE_FAMILY gather
+#include "family.h"
 #define EDGE_FAMILY lookup
 #include "family.h"
 #define EDGE_FAMILY mean
@@ -28,6 +30,10 @@
 #define EDGE_FAMILY normalization
 #include "family.h"
 #define EDGE_FAMILY pool
+#include "family.h"
+#define EDGE_FAMILY reduce
+#include "family.h"
+#define EDGE_FAMILY resize
 #include "family.h"
 #define EDGE_FAMILY softmax
 #include "family.h"

@@ -150,8 +150,14 @@ def rows(kernel: Kernel, fields: Mapping[str, float]) -> int:
             return f["batch"] * f["output_h"]
         case "fully_connected":
             return f["output_c"]
+        case "gather":
+            return f["batch"] * f["outer"] * f["count"]
         case "mean":
             return f["outer"]
+        case "reduce":
+            return f["outer"] * f["inner"]
+        case "resize":
+            return f["batch"] * f["output_h"] * f["output_w"]
         case "detections":
             return f[{"class_max_f32": "count", "best_classes_f32": "steps", "merge_classes_f32": "slots"}[kernel.name]]
         case "nms":
@@ -182,8 +188,14 @@ def row_work(kernel: Kernel, fields: Mapping[str, float]) -> int:
             return f["batch"] * f["input_c"]
         case "gates":
             return f["batch"] * (f["input_c"] + f["recurrent_c"] + ROW_OVERHEAD)
+        case "gather":
+            return f["inner"] * f["element"] * 2 + f["depth"] * 16 + 64
         case "mean":
             return f["reduced"] * f["inner"] * 4 + ROW_OVERHEAD
+        case "reduce":
+            return f["reduced"] * 8 + 16
+        case "resize":
+            return f["channels"] * 16 + 64
         case "boxes":
             return 256
         case "detections":

@@ -161,6 +161,16 @@ LARGE = {
         "per_box": 0,
         "per_slot": 0,
     },
+    "gather": {
+        "element": 1,
+        "index_bytes": 4,
+        "batch": 1,
+        "outer": 1,
+        "count": 2**16 + 1,
+        "depth": 1,
+        "inner": 1,
+        **{f"limit_{k}": 1 for k in range(8)},
+    },
     "mean": {"outer": 300, "reduced": 64, "inner": 64},
     "nms": {
         "count": 1000,
@@ -174,6 +184,8 @@ LARGE = {
     "normalization": {"rows": 70, "depth": 1024, "radius": 0},
     "pool": {"input_h": 64, "input_w": 64, "channels": 64, "output_h": 64, "output_w": 64},
     "rnn_cell_f32": {**CELLS, "gate_count": 1},
+    "reduce": {"outer": 2**18, "reduced": 1, "inner": 1, "operation": 2},
+    "resize": {"batch": 1, "input_h": 8, "input_w": 8, "output_h": 300, "output_w": 200, "channels": 1},
     "softmax": {"rows": 70, "depth": 1024},
     "spectrum": {"frames": 40, "channels": 1, "frame_size": 2048, "bands": 1, "power_scale": 1.0, "floor": 1.0},
     "svdf": {"batch": 1, "input_c": 1, "units": 70000, "rank": 1, "memory": 1},
@@ -234,6 +246,8 @@ def large(kernel: abi.Kernel) -> tuple[dict[str, Any], dict[str, Any]]:
         inputs = {name: np.zeros(2**19, np.uint8) for name in RECURRENT_REGIONS[kernel.name]}
     if kernel.family == "spectrum":
         inputs["edges"] = np.array([0, 1025], np.uint32)
+    if kernel.family == "gather":
+        inputs["indices"] = np.zeros(f["count"], np.int32)
     if kernel.family == "add":
         inputs = {"a": np.zeros(4, np.uint8), "b": np.zeros(4, np.uint8)}
     return inputs, f
@@ -333,6 +347,21 @@ MISFITS: list[tuple[str, dict[str, Any], str]] = [
     ("copy", {"from_7": 2**31 - 1, "size_7": 2**31}, "input"),
     ("copy", {"to_6": 2**31 - 1, "size_6": 2**31, "size_5": 1, "size_7": 1}, "output"),
     ("copy", {"input_start": 2**32 - 1}, "input"),
+    ("gather", {"element": 3}, "element"),
+    ("gather", {"depth": 9}, "depth"),
+    ("gather", {"limit_7": 0}, "limit_7"),
+    ("gather", {"outer": 2**31}, "input"),
+    ("gather", {"count": 2**31}, "indices"),
+    ("gather", {"limit_0": 1}, "indices"),
+    ("reduce", {"operation": 9}, "operation"),
+    ("reduce", {"type": 5}, "type"),
+    ("reduce", {"index_bytes": 4}, "index_bytes"),
+    ("reduce", {"reduced": 2**23 + 1}, "reduced"),
+    ("reduce", {"outer": 2**31}, "input"),
+    ("resize_bilinear", {"output_h": 65536}, "output_h"),
+    ("resize_bilinear", {"type": 4}, "type"),
+    ("resize_bilinear", {"align_corners": 1, "half_pixel_centers": 1}, "half_pixel_centers"),
+    ("resize_bilinear", {"batch": 2**31}, "input"),
     ("spectrum_f32", {"frame_size": 48}, "frame_size"),
     ("spectrum_f32", {"power_scale": float("inf")}, "power_scale"),
 ]
@@ -344,6 +373,18 @@ def test_a_misfit_is_refused_by_the_name_of_its_field(
 ) -> None:
     with pytest.raises(SandboxError, match=f"{kernel}: field `{field}`:"):
         run(caller, cases_of(kernel)[2], begin=0, end=1, **change)
+
+
+@pytest.mark.parametrize("wrong_index", [-1, 7, 2**31 - 1, -(2**31)])
+def test_gather_looks_at_the_indices_of_its_rows_in_every_call(caller: KernelCaller, wrong_index: int) -> None:
+    case = cases_of("gather")[0]
+    indices = case.inputs["indices"].copy()
+    indices.flat[-1] = wrong_index
+    changed = Case(case.kernel, "indices", {**case.inputs, "indices": indices}, case.output, case.fields)
+    count = row_count(case)
+    run(caller, changed, begin=0, end=count - 1, guard=False)
+    with pytest.raises(SandboxError, match="gather: field `indices`: the value is out of range"):
+        run(caller, changed, begin=count - 1, end=count)
 
 
 @pytest.mark.parametrize(("edges", "bands"), [([0, 4, 4], 2), ([0, 5, 4], 2), ([0, 10], 1), ([2**32 - 1, 0], 1)])

@@ -138,16 +138,6 @@ def test_int8_weights_of_float_activations_are_refused_as_hybrid(op: str) -> Non
         check_nodes(graph)
 
 
-def test_a_mean_over_dimensions_that_are_apart_is_refused() -> None:
-    graph, node = nodes_of("mean", "float32")[0]
-    x = node.inputs[0]
-    assert x is not None
-    x.shape, node.output.shape = (2, 3, 4, 5), (3, 5)
-    node.attributes = replace(node.attributes, axes=(0, 2), keep_dims=False)
-    with pytest.raises(ModelError, match="side by side"):
-        check_nodes(graph)
-
-
 def test_a_sum_that_repeats_inner_dimensions_is_refused() -> None:
     graph, node = nodes_of("add", "float32")[0]
     a, b = node.inputs

@@ -28,6 +28,7 @@ FAMILIES = (
     "convolution",
     "detection",
     "elementwise",
+    "indexing",
     "movement",
     "normalization",
     "pooling",

@@ -23,11 +23,11 @@ def _shape(case: Case, least: int = 1, most: int = 5) -> tuple[int, ...]:
 
 def _moved(case: Case, operator: str, x: int, shape: Any, more: list[int], **options: Any) -> Added:
     """Add the operator, whose output has the input's steps."""
-    y = case.tensor("y", tuple(int(size) for size in shape), **_steps_of(case, x))
+    y = case.tensor("y", tuple(int(size) for size in shape), **steps_of(case, x))
     return case.operator(operator, [x, *more], [y], **options)
 
 
-def _steps_of(case: Case, x: int) -> dict[str, Any]:
+def steps_of(case: Case, x: int) -> dict[str, Any]:
     table = case.model.tensors[x].fields.get(schema.Tensor.QUANTIZATION)
     if table is None:
         return {}
@@ -181,7 +181,7 @@ def _pad_with(case: Case) -> Added:
     x = _x(case, shape)
     info = (-3.5, 3.5) if case.dtype == "float32" else (0, 1) if case.dtype == "bool" else (0, 100)
     number = case.rng.uniform(*info) if case.dtype == "float32" else case.size(int(info[0]), int(info[1]))
-    value = case.constant("value", np.array([number], case.dtype), **_steps_of(case, x))
+    value = case.constant("value", np.array([number], case.dtype), **steps_of(case, x))
     around = case.integers("around", amounts)
     return _moved(case, "PADV2", x, np.array(shape) + amounts.sum(1), [around, value])
 
@@ -229,7 +229,7 @@ def _parts(case: Case, x: int, axis: int, sizes: list[int]) -> list[int]:
     outputs = []
     for index, size in enumerate(sizes):
         shape[axis] = size
-        outputs.append(case.tensor(f"y{index}", tuple(shape), **_steps_of(case, x)))
+        outputs.append(case.tensor(f"y{index}", tuple(shape), **steps_of(case, x)))
     return outputs
 
 
@@ -262,7 +262,7 @@ def _unpack(case: Case) -> Added:
     x = _x(case, tuple(shape))
     left = list(shape)
     count = left.pop(axis)
-    outputs = [case.tensor(f"y{index}", tuple(left), **_steps_of(case, x)) for index in range(count)]
+    outputs = [case.tensor(f"y{index}", tuple(left), **steps_of(case, x)) for index in range(count)]
     options = tflite.options(schema.UnpackOptions, AXIS=("i", axis), NUM=("i", count))
     return case.operator("UNPACK", [x], outputs, **options)
 
@@ -282,7 +282,7 @@ def _broadcast_to(case: Case) -> Added:
 def _fill(case: Case) -> Added:
     target, dtype = _shape(case), case.choice(("int32", "int64"))
     value = case.input("value", (), **case.steps())
-    y = case.tensor("y", target, **_steps_of(case, value))
+    y = case.tensor("y", target, **steps_of(case, value))
     return case.operator("FILL", [case.integers("shape", target, dtype), value], [y])
 
 
@@ -349,8 +349,8 @@ def _computed_fill(case: Case) -> Added:
     wanted, channels = case.tensor("wanted", (2,), "int32"), case.size(1, 7)
     options = tflite.options(schema.PackOptions, AXIS=("i", 0), VALUES_COUNT=("i", 2))
     case.model.operator("PACK", [first, case.integers("channels", channels)], [wanted], **options)
-    value = case.input("value", (), **_steps_of(case, x))
-    y = case.tensor("y", (shape[0], channels), **_steps_of(case, x))
+    value = case.input("value", (), **steps_of(case, x))
+    y = case.tensor("y", (shape[0], channels), **steps_of(case, x))
     case.model.operator("FILL", [wanted, value], [y])
     return [x, value], [y]
 

@@ -1,79 +1,45 @@
-"""mean: the mean over some dimensions that lie side by side, as [outer, reduced, inner] -> [outer, inner].
+"""mean: the mean over some dimensions.
 
-int8 divides inside the requantisation factor (reference/reduce.h, QuantizedMeanOrSum).
+int8 and int16 divide inside the requantisation factor (reference/reduce.h, QuantizedMeanOrSum); int32 and int64 cut
+the quotient off towards 0.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
 
+from edge_sdk import abi
 from edge_sdk.compiler.graph import Node
-from edge_sdk.compiler.ops.fixed_point import mean_multiplier, quantize_multiplier
-from edge_sdk.compiler.ops.op import (
-    KernelCall,
-    Op,
-    kernel_dtype,
-    operands,
-    per_tensor,
-    require,
-    require_shape,
-    tensor,
-)
-
-MAX_REDUCED = 1 << 23
+from edge_sdk.compiler.ops.fixed_point import mean_multiplier
+from edge_sdk.compiler.ops.op import KERNEL_DTYPES, KernelCall, per_tensor, tensor
+from edge_sdk.compiler.ops.reduce import Reduce, check_scales, reduce_call, require_type
+from edge_sdk.compiler.ops.reduction import ReduceAttributes, arranged, check_reduction
 
 
 @dataclass(frozen=True)
-class MeanAttributes:
+class MeanAttributes(ReduceAttributes):
     """Which dimensions vanish; negative axes count from the end."""
 
-    axes: tuple[int, ...]
-    keep_dims: bool = False
 
-
-class Mean(Op):
-    """The mean over neighbouring dimensions."""
+class Mean(Reduce):
+    """The mean: by a kernel of its own where that has one for the type."""
 
     def check(self, node: Node) -> None:
-        attributes: MeanAttributes = node.attributes
-        operands(node, 1)
-        x, output = tensor(node), node.output
-        rank = len(x.shape)
-        require(all(-rank <= axis < rank for axis in attributes.axes), f"axes {list(attributes.axes)} of {rank}")
-        axes = {axis % rank for axis in attributes.axes}
-        kept = [1 if axis in axes else size for axis, size in enumerate(x.shape)]
-        if not attributes.keep_dims:
-            kept = [size for axis, size in enumerate(x.shape) if axis not in axes]
-        require_shape(output, tuple(kept))
-        outer, reduced, _ = _merged(x.shape, axes)
-        require(outer >= 1, f"axes {sorted(axes)} of {list(x.shape)} are not side by side")
-        require(reduced <= MAX_REDUCED, f"mean of {reduced} elements, at most {MAX_REDUCED}")
-        if kernel_dtype(x, output) == "s8":
-            quantize_multiplier(per_tensor(x).scale / per_tensor(output).scale)
+        check_reduction(node)
+        require_type(node, "int8", "int16", "int32", "int64", "float32")
+        check_scales(node)
 
     def lower(self, node: Node) -> list[KernelCall]:
-        attributes: MeanAttributes = node.attributes
         x, output = tensor(node), node.output
-        outer, reduced, inner = _merged(x.shape, {axis % len(x.shape) for axis in attributes.axes})
-        numbers: dict[str, int | float] = {"outer": outer, "reduced": reduced, "inner": inner}
-        dtype = kernel_dtype(x, output)
-        if dtype == "s8":
+        seen = arranged(node)
+        numbers: dict[str, int | float] = {"outer": seen.outer, "reduced": seen.reduced, "inner": seen.inner}
+        if x.dtype in ("int8", "int16"):
             q_in, q_out = per_tensor(x), per_tensor(output)
-            numbers["multiplier"], numbers["shift"] = mean_multiplier(q_in.scale / q_out.scale, reduced)
+            numbers["multiplier"], numbers["shift"] = mean_multiplier(q_in.scale / q_out.scale, seen.reduced)
             numbers |= {"input_zero_point": q_in.zero_point, "output_zero_point": q_out.zero_point}
-        return [KernelCall(node.name, node.op, f"mean_{dtype}", numbers, {"input": x}, {"output": output})]
-
-
-def _merged(shape: tuple[int, ...], axes: set[int]) -> tuple[int, int, int]:
-    """Return (outer, reduced, inner), or zeros when kept dimensions lie between reduced ones.
-
-    Dimensions of size 1 stand in nobody's way.
-    """
-    reduced = [axis for axis in sorted(axes) if shape[axis] > 1]
-    if not reduced:
-        return prod(shape), 1, 1
-    first, last = reduced[0], reduced[-1]
-    if any(axis not in axes and shape[axis] > 1 for axis in range(first, last)):
-        return 0, 0, 0
-    return prod(shape[:first]), prod(shape[axis] for axis in reduced), prod(shape[last + 1 :])
+        if x.dtype in KERNEL_DTYPES:
+            kernel = abi.KERNELS[f"mean_{KERNEL_DTYPES[x.dtype]}"]
+            if abi.row_work(kernel, numbers) <= abi.MAX_WORK:
+                call = KernelCall(node.name, node.op, kernel.name, numbers, {"input": seen.value}, {"output": output})
+                return [*seen.calls, call]
+        return [*seen.calls, reduce_call(node, "mean", seen, numbers)]

@@ -235,6 +235,24 @@ class MirrorPadOptions:
     MODE = 0
 
 
+class GatherOptions:
+    UNION = 23
+    AXIS = 0
+    BATCH_DIMS = 1
+
+
+class ResizeBilinearOptions:
+    UNION = 15
+    ALIGN_CORNERS = 2
+    HALF_PIXEL_CENTERS = 3
+
+
+class ResizeNearestNeighborOptions:
+    UNION = 74
+    ALIGN_CORNERS = 0
+    HALF_PIXEL_CENTERS = 1
+
+
 class ReverseSequenceOptions:
     UNION = 87
     SEQ_DIM = 0
