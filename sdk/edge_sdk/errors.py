@@ -7,8 +7,9 @@ shown as a traceback.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -49,6 +50,34 @@ class ModelError(EdgeError, ValueError):
     """A model or module is damaged, unsupported or not ours."""
 
     exit_code = 3
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Operators of a model that cannot be converted, for one reason.
+
+    Attributes:
+        operator: what the model calls it.
+        nodes: names of all of them, in the model's order.
+        advice: what the user can do about it.
+    """
+
+    operator: str
+    reason: str
+    nodes: tuple[str, ...]
+    advice: str
+
+
+class UnsupportedModelError(ModelError):
+    """A model that is sound, but holds operators we do not have, or not so.
+
+    Attributes:
+        refusals: all of them.
+    """
+
+    def __init__(self, message: str, refusals: Sequence[Refusal], *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.refusals = tuple(refusals)
 
 
 class InputError(EdgeError, TypeError):

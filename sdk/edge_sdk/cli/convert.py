@@ -6,13 +6,23 @@ import argparse
 import hashlib
 import json
 import sys
+from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
+from shutil import get_terminal_size
 
 from edge_sdk.cli import quantizing
 from edge_sdk.cli.write_file import write_file
 from edge_sdk.compiler.convert import Conversion, convert, convert_graph
-from edge_sdk.errors import AccessDeniedError, TargetNotFoundError, TransferError, UsageError, about_file
+from edge_sdk.compiler.report_text import DEFAULT_WIDTH, report_text
+from edge_sdk.errors import (
+    AccessDeniedError,
+    TargetNotFoundError,
+    TransferError,
+    UnsupportedModelError,
+    UsageError,
+    about_file,
+)
 from edge_sdk.quantization.report import Report
 from edge_sdk.units import printable, utf8
 
@@ -31,8 +41,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--standalone", action="store_true", help="put the kernels into the module, for any Wasm engine or a browser"
     )
-    parser.add_argument("--dry-run", action="store_true", help="write nothing; show nodes, shapes, memory and work")
-    parser.add_argument("--json", action="store_true", help="print the report as one JSON object")
+    parser.add_argument("--dry-run", action="store_true", help="write nothing; show nodes, operators, work and memory")
+    parser.add_argument("--json", action="store_true", help="print the report, or what is refused, as one JSON object")
     quantizing.configure(parser)
     parser.epilog = _EXAMPLE
 
@@ -46,8 +56,13 @@ def run(args: argparse.Namespace) -> int:
     if not args.dry_run and output.exists() and output.samefile(model):
         raise UsageError(f"{output}: the output is the model itself", hint=f"edge-sdk convert {model} -o OUT.wasm")
     kernels = _kernels() if args.standalone else None
-    with about_file(model):
-        conversion, quantization = _converted(args, data, kernels)
+    try:
+        with about_file(model):
+            conversion, quantization = _converted(args, data, kernels)
+    except UnsupportedModelError as error:
+        if args.json:
+            _print_refusals(model, error)
+        raise
     if not args.dry_run:
         write_file(output, conversion.module)
         form = conversion.manifest["form"]
@@ -78,9 +93,15 @@ def _print_report(args: argparse.Namespace, output: Path, conversion: Conversion
         print(json.dumps(report))
         return
     if args.dry_run:
-        print(printable(conversion.report.table()))
+        print(printable(report_text(conversion.report, get_terminal_size((DEFAULT_WIDTH, 24)).columns)))
     if quantization is not None:
         print(printable(quantization.text()))
+
+
+def _print_refusals(model: Path, error: UnsupportedModelError) -> None:
+    """Print, for programs, what main() will tell people on stderr."""
+    refusals = [asdict(refusal) | {"count": len(refusal.nodes)} for refusal in error.refusals]
+    print(json.dumps({"name": utf8(model.stem), "error": error.message, "refusals": refusals, "hint": error.hint}))
 
 
 def _read(path: Path) -> bytes:

@@ -25,7 +25,7 @@ from edge_sdk.compiler.importers import import_model
 from edge_sdk.compiler.passes import run_passes
 from edge_sdk.compiler.passes.lower import lower
 from edge_sdk.compiler.passes.memory_plan import plan_memory
-from edge_sdk.compiler.report import Report, make_report
+from edge_sdk.compiler.report import Report, make_report, sources_of
 from edge_sdk.errors import ModelError
 from edge_sdk.tensor import DTYPE_BYTES
 
@@ -72,12 +72,14 @@ def convert_graph(
     if standalone and kernels is None:
         raise ValueError("standalone=True needs kernels=, the bytes of kernels.wasm")
     name = graph.name
+    sources = sources_of(graph)
     run_passes(graph)
     _require_arrays(graph)
     calls = lower(graph)
-    layout = lay_out(graph, calls, plan_memory(graph, calls))
+    plan = plan_memory(graph, calls)
+    layout = lay_out(graph, calls, plan)
     program = make_program(layout)
-    report = make_report(graph, layout)
+    report = make_report(graph, layout, plan, sources)
     manifest: dict[str, Any] = {
         "abi": abi.ABI_VERSION,
         "name": name,
@@ -112,6 +114,8 @@ def _require_arrays(graph: Graph) -> None:
         if value.dtype not in DTYPE_BYTES:
             known = ", ".join(sorted(DTYPE_BYTES))
             raise ModelError(f"{graph.name}: input or output {value.name!r} is {value.dtype}, expected one of {known}")
+        if any(size < 1 for size in value.shape):
+            raise ModelError(f"{graph.name}: input or output {value.name!r} has shape {list(value.shape)}")
 
 
 def _borders(graph: Graph, layout: Layout) -> dict[str, list[dict[str, Any]]]:

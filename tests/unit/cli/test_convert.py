@@ -7,7 +7,7 @@ import pytest
 
 from edge_sdk.cli.main import main
 from edge_sdk.compiler.codegen import wasm
-from tests.unit.compiler.tflite_writer import small_int8_model
+from tests.unit.compiler.tflite_writer import TfliteWriter, small_int8_model
 
 
 @pytest.fixture
@@ -50,6 +50,46 @@ def test_json_is_one_object(model: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert report["name"] == "small"
     assert report["output"] is None
     assert len(report["nodes"]) == 6
+
+
+def unsupported_model() -> bytes:
+    """Two operators that nobody has, one that we have not for these tensors, one whose size is not known."""
+    writer = TfliteWriter()
+    x, y = writer.tensor("x", (1, 4), "float32"), writer.tensor("y", (1, 4), "float32")
+    a, b = writer.tensor("a", (1, 4), "float32"), writer.tensor("b", (-1, 4), "float32")
+    c, d = writer.tensor("c", (1, 4), "float64"), writer.tensor("d", (1, 4), "float64")
+    writer.operator("Mine", [x], [a], custom=b"")
+    writer.operator("FlexErf", [a], [y], custom=b"")
+    writer.operator("RELU", [y], [b])
+    writer.operator("RELU", [c], [d])
+    return writer.finish([x, c], [y, b, d])
+
+
+def test_an_unsupported_model_is_refused_with_every_operator_and_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "mixed.tflite"
+    path.write_bytes(unsupported_model())
+    assert main(["convert", str(path), "--dry-run"]) == 3
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    for words in ("4 of 4 operators", "CUSTOM 'Mine' x1: no such operator", "node 'a'", "CUSTOM 'FlexErf' x1",
+                  "TFLITE_BUILTINS", "RELU x1: float64 tensors", "every size must be known", "fixed input shapes",
+                  "try: "):  # fmt: skip
+        assert words in captured.err
+
+
+def test_json_lists_what_is_refused_for_programs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "mixed.tflite"
+    path.write_bytes(unsupported_model())
+    assert main(["convert", str(path), "--json"]) == 3
+    captured = capsys.readouterr()
+    page = json.loads(captured.out)
+    assert page["name"] == "mixed"
+    assert {refusal["operator"] for refusal in page["refusals"]} == {"CUSTOM 'FlexErf'", "CUSTOM 'Mine'", "RELU"}
+    assert all(refusal["count"] == len(refusal["nodes"]) == 1 and refusal["advice"] for refusal in page["refusals"])
+    assert "cannot be converted" in captured.err
+    assert [found.name for found in tmp_path.iterdir()] == ["mixed.tflite"]
 
 
 @pytest.mark.parametrize(

@@ -62,14 +62,3 @@ def test_operators_that_only_compute_a_shape_are_not_needed() -> None:
     writer.operator("RESHAPE", [x, shape], [flat])
     writer.operator("RELU", [flat], [y])
     assert [node["op"] for node in convert(writer.finish([x], [y]), name="m").manifest["nodes"]] == ["relu"]
-
-
-def test_the_report_is_a_table_for_people_and_plain_values_for_programs() -> None:
-    report = convert(small_int8_model(), name="m").report
-    table = report.table()
-    assert "depthwise_conv2d_s8" in table
-    assert f"{report.macs:,} multiply-accumulates" in table
-    assert max(map(len, table.splitlines())) < 200
-    plain = report.to_dict()
-    assert plain["nodes"][0]["inputs"] == ["int8[1,8,8,3]"]
-    assert plain["memory"]["arena"] > 0

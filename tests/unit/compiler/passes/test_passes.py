@@ -8,12 +8,13 @@ import pytest
 from edge_sdk.compiler.graph import Graph, Node, Quantization, Unknown, Value
 from edge_sdk.compiler.ops.add import AddAttributes
 from edge_sdk.compiler.passes import run_passes
+from edge_sdk.compiler.passes.advice import advice
 from edge_sdk.compiler.passes.alias_reshapes import alias_reshapes
 from edge_sdk.compiler.passes.check_nodes import MAX_LINES, check_nodes
 from edge_sdk.compiler.passes.drop_dead_nodes import drop_dead_nodes
 from edge_sdk.compiler.passes.fold_constants import fold_constants
 from edge_sdk.compiler.passes.fuse_activations import fuse_activations
-from edge_sdk.errors import ModelError
+from edge_sdk.errors import ModelError, UnsupportedModelError
 
 
 def steps(scale: float = 0.5, zero_point: int = 0) -> Quantization:
@@ -60,29 +61,49 @@ def test_constant_quantisation_and_reshape_are_computed_ahead() -> None:
     assert turned.data.tolist() == [[126, 127], [129, 255]]
 
 
-def test_refusals_are_listed_together_with_count_reason_and_first_node() -> None:
+def test_refusals_are_listed_together_with_count_reason_nodes_and_what_to_do() -> None:
     x, y = Value("x", "int32", (2,)), Value("y", "int32", (2,))
     nodes = [
-        Node("SVDF", "s1", [x], [y], Unknown("no such operator"), "SVDF"),
+        *(Node("LSTM", f"s{index}", [x], [y], Unknown("no such operator"), "LSTM") for index in range(5)),
         Node("relu", "r1", [x], [y], None, "RELU"),
-        Node("SVDF", "s2", [x], [y], Unknown("no such operator"), "SVDF"),
+        Node("RFFT2D", "f1", [x], [y], Unknown("complex"), "RFFT2D"),
     ]
-    with pytest.raises(ModelError) as caught:
+    with pytest.raises(UnsupportedModelError) as caught:
         check_nodes(Graph("kws", [x], [y], nodes))
     assert caught.value.message.splitlines() == [
-        "kws: 3 of 3 operators cannot be converted:",
-        "  RELU x1: int32 tensors (first: node 'r1')",
-        "  SVDF x2: no such operator (first: node 's1')",
+        "kws: 7 of 7 operators cannot be converted:",
+        "  LSTM x5: no such operator (nodes 's0', 's1', 's2' and 2 more)",
+        "  RELU x1: int32 tensors (node 'r1')",
+        "    -> replace the operator before training or export",
+        "  RFFT2D x1: complex (node 'f1')",
+        "    -> take spectra before the model: the pipeline has a step `spectrum`",
     ]
+    assert [len(refusal.nodes) for refusal in caught.value.refusals] == [5, 1, 1]
 
 
-def test_a_long_list_of_refusals_is_cut() -> None:
+def test_a_long_list_of_refusals_is_cut_and_the_error_has_all() -> None:
     x = real("x", 1)
     nodes = [Node("X", f"n{index}", [x], [x], Unknown(f"reason {index}"), "X") for index in range(100)]
-    with pytest.raises(ModelError) as caught:
+    with pytest.raises(UnsupportedModelError) as caught:
         check_nodes(Graph("g", [x], [x], nodes))
     assert len(caught.value.message.splitlines()) == 1 + MAX_LINES + 1
     assert "60 more" in caught.value.message
+    assert len(caught.value.refusals) == 100
+
+
+@pytest.mark.parametrize(
+    ("operator", "reason", "words"),
+    [
+        ("CUSTOM 'FlexErf'", "no such operator", "TFLITE_BUILTINS"),
+        ("CUSTOM 'Mine'", "no such operator", "custom operator"),
+        ("CONV_2D", "float32 activations with int8 weights (hybrid or dynamic-range model)", "--quantize"),
+        ("RESHAPE", "tensor 'x' has shape [-1]; every size must be known and positive", "fixed input shapes"),
+        ("PAD", "paddings that are not constant", "constant"),
+        ("LSTM", "no such operator", "replace the operator"),
+    ],
+)
+def test_advice_is_about_the_operator_or_the_reason(operator: str, reason: str, words: str) -> None:
+    assert words in advice(operator, reason)
 
 
 def add_then(op: str, before: Value, after: Value, *, extra_reader: bool = False) -> Graph:

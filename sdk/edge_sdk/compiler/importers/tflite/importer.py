@@ -16,6 +16,7 @@ from edge_sdk.compiler.graph import Graph, Node, Quantization, Unknown, Value
 from edge_sdk.compiler.importers.tflite import schema
 from edge_sdk.compiler.importers.tflite.flatbuffer import FlatBuffer, Table
 from edge_sdk.compiler.importers.tflite.ops import KEEP_STATE, MAX_RANK, OPERATORS, Operator
+from edge_sdk.compiler.importers.tflite.ops.refused import refusal
 from edge_sdk.compiler.passes.fold_constants import folded
 from edge_sdk.errors import ModelError
 
@@ -65,6 +66,8 @@ class _SubgraphReader:
         self.values: dict[int, Value] = {}
         self.states: dict[Value, NDArray[Any]] = {}
         self.ready: set[Value] = set()
+        #: Tensors whose size is not known, or too large, and why; the nodes that touch them are refused.
+        self.unsized: dict[Value, str] = {}
         self.operands = 0
 
     def graph(self) -> Graph:
@@ -81,7 +84,17 @@ class _SubgraphReader:
             graph.nodes.append(self._node(index, table))
         for value in outputs:
             self._require_ready(value, "output")
+        self._require_sizes(graph)
         return graph
+
+    def _require_sizes(self, graph: Graph) -> None:
+        """Of a border tensor without a size some node must speak; else it would be forgotten."""
+        touched = {value for node in graph.nodes for value in (*node.inputs, *node.outputs)}
+        for value in graph.inputs + graph.outputs:
+            if value in self.unsized and value not in touched:
+                raise ModelError(
+                    f"{self.buffer.name}: {self.unsized[value]}", hint="convert the model again with fixed input shapes"
+                )
 
     def _node(self, index: int, table: Table) -> Node:
         origin = self._operator_name(table)
@@ -120,7 +133,10 @@ class _SubgraphReader:
         self, origin: str, table: Table, inputs: list[Value | None], outputs: list[Value]
     ) -> tuple[str, list[Value | None], Any]:
         if origin not in OPERATORS:
-            raise ModelError("no such operator in this version")
+            raise ModelError(refusal(origin))
+        for value in (*inputs, *outputs):
+            if value in self.unsized:
+                raise ModelError(self.unsized[value])
         if origin not in KEEP_STATE and any(value in self.states for value in inputs):
             raise ModelError("keeps state between calls in a variable tensor")
         options = table.table(schema.Operator.OPTIONS)
@@ -149,7 +165,7 @@ class _SubgraphReader:
         return indices
 
     def _require_ready(self, value: Value, role: str) -> None:
-        if not value.is_constant and value not in self.ready and value not in self.states:
+        if not value.is_constant and all(value not in known for known in (self.ready, self.states, self.unsized)):
             raise self.buffer.damaged(f"{role}: tensor {value.name!r} is used before it is computed")
 
     def _value(self, index: int) -> Value:
@@ -159,7 +175,7 @@ class _SubgraphReader:
             table = self.tensors[index]
             value = self._read_tensor(table, index)
             self.values[index] = value
-            if table.number(schema.Tensor.IS_VARIABLE, "?", False):
+            if table.number(schema.Tensor.IS_VARIABLE, "?", False) and value not in self.unsized:
                 self.states[value] = self._first_contents(value)
         return self.values[index]
 
@@ -175,17 +191,16 @@ class _SubgraphReader:
     def _read_tensor(self, table: Table, index: int) -> Value:
         name = table.string(schema.Tensor.NAME) or f"tensor {index}"
         shape = tuple(table.integers(schema.Tensor.SHAPE, MAX_RANK))
-        if any(size < 1 for size in shape) or prod(shape) > MAX_ELEMENTS:
-            raise ModelError(
-                f"{self.buffer.name}: tensor {name!r} has shape {list(shape)}; every size must be known and positive",
-                hint="convert the model again with fixed input shapes",
-            )
         number = table.number(schema.Tensor.TYPE, "b", 0)
         if number not in schema.TENSOR_TYPES:
             raise self.buffer.damaged(f"tensor {name!r} has type {number}")
         dtype = schema.TENSOR_TYPES[number]
         if table.table(schema.Tensor.SPARSITY) is not None:
             dtype = f"sparse {dtype}"
+        if any(size < 1 for size in shape) or prod(shape) > MAX_ELEMENTS:
+            value = Value(name, dtype, shape, self._quantization(table, name))
+            self.unsized[value] = f"tensor {name!r} has shape {list(shape)}; every size must be known and positive"
+            return value
         data = self._constant(table, name, dtype, shape)
         return Value(name, dtype, shape, self._quantization(table, name), data)
 
