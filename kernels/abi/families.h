@@ -23,6 +23,8 @@
 #include "family.h"
 #define EDGE_FAMILY lookup
 #include "family.h"
+#define EDGE_FAMILY map
+#include "family.h"
 #define EDGE_FAMILY mean
 #include "family.h"
 #define EDGE_FAMILY nms

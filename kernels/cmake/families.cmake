@@ -35,14 +35,15 @@ function(edge_add_family family)
   set(EDGE_NATIVE_SOURCES ${EDGE_NATIVE_SOURCES} PARENT_SCOPE)
 endfunction()
 
-# -O3, no sanitizer traps (zig adds them by default), hidden symbols, no FMA contraction where C did not ask for it.
+# -O3, no sanitizer traps (zig adds them by default), hidden symbols, no FMA contraction where C did not ask for it, and
+# square roots without a libm that sets errno.
 function(edge_native_options target)
   string(TOUPPER ${EDGE_ARCH} arch)
   if(arch STREQUAL "X86_64")
     set(arch X86)
   endif()
   target_compile_definitions(${target} PRIVATE EDGE_BUILD_${arch})
-  target_compile_options(${target} PRIVATE -O3 -fno-sanitize=all -ffp-contract=off)
+  target_compile_options(${target} PRIVATE -O3 -fno-sanitize=all -ffp-contract=off -fno-math-errno)
   target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR}/kernels)
   set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden)
 endfunction()
@@ -62,7 +63,7 @@ function(edge_add_wasm name)
   add_custom_command(
     OUTPUT ${output}
     COMMAND ${EDGE_PYTHON} -m ziglang cc -target wasm32-freestanding -mcpu=${features} -std=c11 -O3 -fno-sanitize=all
-            -fno-delete-null-pointer-checks -ffp-contract=off ${EDGE_WARNINGS} ${defines} -I${CMAKE_SOURCE_DIR}/kernels -nostdlib -s -Wl,--no-entry
+            -fno-delete-null-pointer-checks -ffp-contract=off -fno-math-errno ${EDGE_WARNINGS} ${defines} -I${CMAKE_SOURCE_DIR}/kernels -nostdlib -s -Wl,--no-entry
             -Wl,--import-memory -Wl,--export=__heap_base -Wl,-z,stack-size=32768 -o ${output} ${ARGN}
             ${CMAKE_SOURCE_DIR}/kernels/provider/sandbox.c
     COMMAND ${Python_EXECUTABLE} ${CMAKE_SOURCE_DIR}/kernels/tools/check_wasm.py ${output}

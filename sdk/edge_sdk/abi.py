@@ -200,6 +200,8 @@ def row_work(kernel: Kernel, fields: Mapping[str, float]) -> int:
             return 256
         case "detections":
             return f["classes"] * max(1, f["per_box"]) * 4 + f["per_slot"] * 16 + 64
+        case "map":
+            return 128
         case "nms":
             return f["count"] * 24 + 64
         case "normalization" if kernel.name == "local_response_normalization_f32":

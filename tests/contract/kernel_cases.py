@@ -243,6 +243,7 @@ FAMILIES: dict[str, Callable[[Rng, str], Iterator[Case]]] = {
     "fully_connected": fully_connected,
     "lookup": kernel_cases_map.lookups,
     "gates": kernel_cases_recurrent.gates,
+    "map": kernel_cases_map.maps,
     "mean": means,
     "nms": kernel_cases_detection.suppressions,
     "normalization": kernel_cases_normalization.normalizations,

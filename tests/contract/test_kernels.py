@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from edge_sdk import abi
+from edge_sdk.compiler.ops.strided_map import OPERATIONS
 from edge_sdk.errors import SandboxError
 from edge_sdk.runtime._wasmtime import wasmtime
 from edge_sdk.runtime.kernel_call import KernelCaller
@@ -171,6 +172,7 @@ LARGE = {
         "inner": 1,
         **{f"limit_{k}": 1 for k in range(8)},
     },
+    "map": {"count": 2**15 + 1, "size5": 2**15 + 1, **{f"size{axis}": 1 for axis in range(5)}},
     "mean": {"outer": 300, "reduced": 64, "inner": 64},
     "nms": {
         "count": 1000,
@@ -250,6 +252,10 @@ def large(kernel: abi.Kernel) -> tuple[dict[str, Any], dict[str, Any]]:
         inputs["indices"] = np.zeros(f["count"], np.int32)
     if kernel.family == "add":
         inputs = {"a": np.zeros(4, np.uint8), "b": np.zeros(4, np.uint8)}
+    if kernel.name.startswith("compare"):
+        f["operation"] = OPERATIONS["equal"]
+    if kernel.family in ("add", "map"):
+        inputs = {"a": np.zeros(8, np.uint8), "b": np.zeros(8, np.uint8)}
     return inputs, f
 
 
@@ -333,6 +339,15 @@ MISFITS: list[tuple[str, dict[str, Any], str]] = [
     ("add_f32", {"multiplier": 1}, "multiplier"),
     ("lookup_s8", {"count": 0}, "count"),
     ("lookup_s16", {"table": 2**20 + 1}, "table"),
+    ("map_f32", {"operation": 44}, "operation"),
+    ("map_f32", {"act_min": float("nan")}, "act_min"),
+    ("map_s8", {"size5": 0}, "count"),
+    ("map_s8", {"size0": 2**31, "size1": 2**31}, "count"),
+    ("map_s16", {"a_stride5": 2}, "a_stride5"),
+    ("map_s32", {"a_stride4": 2**32 - 1}, "a"),
+    ("map_s64", {"shift": 31}, "shift"),
+    ("compare_s8", {"b_zero_point": 128}, "b_zero_point"),
+    ("compare_f32", {"operation": 0}, "operation"),
     ("softmax_s8", {"depth": 65537}, "depth"),
     ("softmax_f32", {"beta": float("inf")}, "beta"),
     ("quantize_f32_s8", {"scale": 0.0}, "scale"),

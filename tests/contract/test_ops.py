@@ -138,16 +138,6 @@ def test_int8_weights_of_float_activations_are_refused_as_hybrid(op: str) -> Non
         check_nodes(graph)
 
 
-def test_a_sum_that_repeats_inner_dimensions_is_refused() -> None:
-    graph, node = nodes_of("add", "float32")[0]
-    a, b = node.inputs
-    assert a is not None
-    assert b is not None
-    a.shape, b.shape, node.output.shape = (2, 3, 4), (2, 3, 1), (2, 3, 4)
-    with pytest.raises(ModelError, match=r"broadcast of \[2, 3, 1\]"):
-        check_nodes(graph)
-
-
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_results_are_those_of_the_reference_kernels(dtype: str, seed: int) -> None:

@@ -11,6 +11,8 @@ from tests.conformance.cases.quantization import same_shape
 from tests.unit.compiler import tflite_writer as tflite
 
 BYTES = ("int8", "uint8")
+#: Kernels of the oracle for operators that its reference ones lack.
+BUILTIN = "BUILTIN_WITHOUT_DEFAULT_DELEGATES"
 #: What int16 inputs reach at most, as a real number.
 REACH = 16.0
 
@@ -118,20 +120,27 @@ def _root(case: Case, operator: str) -> Added:
 
 
 CASES = {
-    "abs": Row(_abs, ("int8", "int16")),
-    "elu": Row(_plain("ELU"), ("int8",), kernels="BUILTIN_WITHOUT_DEFAULT_DELEGATES"),
-    "exp": Row(_exp, ("int8", "int16")),
-    "gelu": Row(_gelu, (*BYTES, "int16")),
-    "hard_swish": Row(_hard_swish, BYTES),
-    "leaky_relu": Row(_leaky_relu, (*BYTES, "int16")),
-    "log": Row(_log, ("int8", "int16")),
-    "logistic": Row(_logistic, (*BYTES, "int16")),
-    "neg": Row(_plain("NEG"), ("int8", "int16")),
+    "abs": Row(_abs, ("int8", "int16", "float32", "int32"), tolerance=EXACT),
+    "ceil": Row(_plain("CEIL"), ("float32",), tolerance=EXACT, kernels=BUILTIN),
+    "cos": Row(_plain("COS"), ("float32",)),
+    "elu": Row(_plain("ELU"), ("int8", "float32"), kernels=BUILTIN),
+    "exp": Row(_exp, ("int8", "int16", "float32")),
+    "floor": Row(_plain("FLOOR"), ("float32",), tolerance=EXACT),
+    "gelu": Row(_gelu, (*BYTES, "int16", "float32")),
+    "hard_swish": Row(_hard_swish, (*BYTES, "float32")),
+    "leaky_relu": Row(_leaky_relu, (*BYTES, "int16", "float32")),
+    "log": Row(_log, ("int8", "int16", "float32")),
+    "logistic": Row(_logistic, (*BYTES, "int16", "float32")),
+    "neg": Row(_plain("NEG"), ("int8", "int16", "float32", "int32", "int64"), tolerance=EXACT),
     "relu": Row(_relu, (*BYTES, "int16", "float32"), tolerance=EXACT),
     "relu_0_to_1": Row(_relu_0_to_1, (*BYTES, "float32"), tolerance=EXACT),
     "relu6": Row(_relu6, (*BYTES, "int16", "float32"), tolerance=EXACT),
     "relu_n1_to_1": Row(_relu_n1_to_1, (*BYTES, "float32"), tolerance=EXACT),
-    "rsqrt": Row(partial(_root, operator="RSQRT"), ("int8", "int16")),
-    "sqrt": Row(partial(_root, operator="SQRT"), ("int8", "int16")),
-    "tanh": Row(_tanh, (*BYTES, "int16")),
+    "round": Row(_plain("ROUND"), ("float32",), tolerance=EXACT, kernels=BUILTIN),
+    "rsqrt": Row(partial(_root, operator="RSQRT"), ("int8", "int16", "float32")),
+    "sign": Row(_plain("SIGN"), ("float32", "int32"), tolerance=EXACT),
+    "sin": Row(_plain("SIN"), ("float32",)),
+    "sqrt": Row(partial(_root, operator="SQRT"), ("int8", "int16", "float32")),
+    "square": Row(_plain("SQUARE"), ("float32",)),
+    "tanh": Row(_tanh, (*BYTES, "int16", "float32")),
 }

@@ -1,72 +1,35 @@
-"""add: two tensors of one shape, or one of them repeated along the leading dimensions.
+"""add: two tensors, repeated where their shapes ask for it.
 
-int8: both are brought to a common scale with 20 more bits first (reference/integer_ops/add.h).
+int8: both are brought to a common scale with 20 more bits first (reference/integer_ops/add.h). The add kernels take
+int8 and float32 where one operand is repeated as a whole, and are the quickest; all else goes to the map kernels.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import numpy as np
-
 from edge_sdk.compiler.graph import Node, Value
+from edge_sdk.compiler.ops.binary import Arithmetic, ArithmeticAttributes
 from edge_sdk.compiler.ops.fixed_point import float_range, quantize_multiplier, quantized_range
-from edge_sdk.compiler.ops.op import (
-    KernelCall,
-    Op,
-    kernel_dtype,
-    operands,
-    per_tensor,
-    require,
-    require_shape,
-    tensor,
-)
-from edge_sdk.errors import ModelError
+from edge_sdk.compiler.ops.op import KERNEL_DTYPES, KernelCall, per_tensor, tensor
 
 #: Bits of headroom that the operands are shifted up by.
 LEFT_SHIFT = 20
-#: Elements up to which a constant operand is repeated here: a small file must not grow without bound.
-MAX_SPREAD = 1 << 18
 
 
-@dataclass(frozen=True)
-class AddAttributes:
-    """Attributes of add."""
-
-    activation: str = "none"
-
-
-class Add(Op):
+class Add(Arithmetic):
     """A sum."""
 
-    fuses_activation = True
-
-    def check(self, node: Node) -> None:
-        operands(node, 2)
-        a, b = tensor(node, 0), tensor(node, 1)
-        try:
-            shape = np.broadcast_shapes(a.shape, b.shape)
-        except ValueError:
-            raise ModelError(f"shapes {list(a.shape)} and {list(b.shape)} do not go together") from None
-        require_shape(node.output, shape)
-        for value in (a, b):
-            require(
-                _repeats(value, shape) or (value.is_constant and node.output.elements <= MAX_SPREAD),
-                f"broadcast of {list(value.shape)} to {list(shape)} (only along leading dimensions)",
-            )
-        if kernel_dtype(a, b, node.output) == "s8":
-            _fixed_point(a, b, node.output)
-
     def lower(self, node: Node) -> list[KernelCall]:
-        attributes: AddAttributes = node.attributes
-        output = node.output
-        a, b = (_spread(tensor(node, index), output.shape) for index in (0, 1))
+        a, b, output = tensor(node, 0), tensor(node, 1), node.output
+        repeated = all(_repeats(value, output.shape) for value in (a, b))
+        if output.dtype not in ("int8", "float32") or not repeated:
+            return super().lower(node)
+        attributes: ArithmeticAttributes = node.attributes
         numbers: dict[str, int | float] = {
             "count": output.elements,
             "a_count": a.elements,
             "b_count": b.elements,
         }
-        dtype = kernel_dtype(a, b, output)
+        dtype = KERNEL_DTYPES[output.dtype]
         if dtype == "s8":
             numbers |= _fixed_point(a, b, output)
             q = per_tensor(output)
@@ -102,10 +65,3 @@ def _repeats(value: Value, shape: tuple[int, ...]) -> bool:
     while own and own[0] == 1:
         own = own[1:]
     return not own or own == shape[len(shape) - len(own) :]
-
-
-def _spread(value: Value, shape: tuple[int, ...]) -> Value:
-    """Return a value that the kernel can repeat; a constant that it cannot is repeated here."""
-    if _repeats(value, shape) or value.data is None:
-        return value
-    return Value(value.name, value.dtype, shape, value.quantization, np.broadcast_to(value.data, shape))

@@ -1,6 +1,6 @@
 """Functions of one element: abs, elu, exp, gelu ... tanh.
 
-int8 and int16: a table, made here; float32: not yet.
+Quantised elements: a table, made here; float32, int32 and int64: an operation of the map kernels.
 
 tensorflow/lite/kernels/{activations,elementwise,exp}.cc, reference/gelu.h.
 """
@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from edge_sdk.compiler.graph import Node, Value
 from edge_sdk.compiler.ops import fixed_tables
 from edge_sdk.compiler.ops.elementwise import check_elementwise
-from edge_sdk.compiler.ops.op import KernelCall, Op, per_tensor, require, source_dtype, tensor
+from edge_sdk.compiler.ops.op import KernelCall, Op, contents, per_tensor, require, source_dtype, tensor
+from edge_sdk.compiler.ops.strided_map import map_call, require_few_axes
 from edge_sdk.compiler.ops.tables import Floats, Real, Steps, look_up, lookup_call, real_table, single
 
 #: What logistic's int8 output has.
@@ -57,9 +58,15 @@ class Function:
 
     Attributes:
         tables: dtype of the source model -> how its table is made.
+        operation: of the map kernels.
+        dtypes: that the operation takes.
+        compute: the same in numpy, for constants; only where it is the same to the bit.
     """
 
     tables: dict[str, TableMaker] = field(default_factory=dict)
+    operation: str = ""
+    dtypes: tuple[str, ...] = ("float32",)
+    compute: Callable[[NDArray[Any]], NDArray[Any]] | None = None
 
 
 _exp = single(np.exp)
@@ -152,18 +159,35 @@ def _bytes(maker: TableMaker) -> dict[str, TableMaker]:
 FUNCTIONS: dict[str, Function] = {
     "abs": Function(
         {"int8": _fixed(fixed_tables.absolute), "int16": _symmetric(_fixed(fixed_tables.absolute))},
+        "abs",
+        ("float32", "int32"),
+        np.abs,
     ),
-    "elu": Function({"int8": _real(_elu)}),
-    "exp": Function({"int8": _real(_exp), "int16": _symmetric(_real(_exp))}),
-    "gelu": Function({**_bytes(_gelu_table), "int16": _gelu_table}),
-    "hard_swish": Function(_bytes(_fixed(fixed_tables.hard_swish))),
-    "leaky_relu": Function({**_bytes(_leaky_relu_table), "int16": _leaky_relu_table}),
-    "log": Function({"int8": _log_table, "int16": _symmetric(_log_table)}),
-    "logistic": Function({**_bytes(_logistic_table), "int16": _fixed(fixed_tables.logistic16)}),
-    "neg": Function({"int8": _fixed(fixed_tables.negative), "int16": _fixed(fixed_tables.negative)}),
-    "rsqrt": Function({"int8": _fixed(fixed_tables.rsqrt), "int16": _rsqrt16_table}),
-    "sqrt": Function({"int8": _fixed(fixed_tables.sqrt), "int16": _symmetric(_fixed(fixed_tables.sqrt))}),
-    "tanh": Function({**_bytes(_real(_tanh)), "int16": _fixed(fixed_tables.tanh16)}),
+    "ceil": Function({}, "ceil", compute=np.ceil),
+    "cos": Function({}, "cos"),
+    "elu": Function({"int8": _real(_elu)}, "elu"),
+    "exp": Function({"int8": _real(_exp), "int16": _symmetric(_real(_exp))}, "exp"),
+    "floor": Function({}, "floor", compute=np.floor),
+    "gelu": Function({**_bytes(_gelu_table), "int16": _gelu_table}, "gelu"),
+    "hard_swish": Function(_bytes(_fixed(fixed_tables.hard_swish)), "hard_swish"),
+    "leaky_relu": Function({**_bytes(_leaky_relu_table), "int16": _leaky_relu_table}, "leaky_relu"),
+    "log": Function({"int8": _log_table, "int16": _symmetric(_log_table)}, "log"),
+    "logistic": Function({**_bytes(_logistic_table), "int16": _fixed(fixed_tables.logistic16)}, "logistic"),
+    "neg": Function(
+        {"int8": _fixed(fixed_tables.negative), "int16": _fixed(fixed_tables.negative)},
+        "negative",
+        ("float32", "int32", "int64"),
+        np.negative,
+    ),
+    "round": Function({}, "round", compute=np.rint),
+    "rsqrt": Function({"int8": _fixed(fixed_tables.rsqrt), "int16": _rsqrt16_table}, "rsqrt"),
+    "sign": Function({}, "sign", ("float32", "int32"), np.sign),
+    "sin": Function({}, "sin"),
+    "sqrt": Function(
+        {"int8": _fixed(fixed_tables.sqrt), "int16": _symmetric(_fixed(fixed_tables.sqrt))}, "sqrt", compute=np.sqrt
+    ),
+    "square": Function({}, "square", compute=np.square),
+    "tanh": Function({**_bytes(_real(_tanh)), "int16": _fixed(fixed_tables.tanh16)}, "tanh"),
 }
 
 
@@ -173,14 +197,36 @@ class Unary(Op):
     def check(self, node: Node) -> None:
         x, output = check_elementwise(node)
         dtype = source_dtype(x, output)
-        require(dtype in FUNCTIONS[node.op].tables, f"{dtype} tensors")
-        _table(node)
+        function = FUNCTIONS[node.op]
+        require(dtype in function.tables or dtype in function.dtypes, f"{dtype} tensors")
+        if dtype in function.tables:
+            _table(node)
+        else:
+            require_few_axes(output.shape, x)
+            require(math.isfinite(_alpha(node)), f"alpha {_alpha(node)}")
 
     def lower(self, node: Node) -> list[KernelCall]:
-        return [lookup_call(node, _table(node))]
+        x, output = tensor(node), node.output
+        function = FUNCTIONS[node.op]
+        if source_dtype(x, output) in function.tables:
+            return [lookup_call(node, _table(node))]
+        operation = function.operation
+        if node.op == "gelu" and node.attributes.approximate:
+            operation = "gelu_tanh"
+        return [map_call(node, operation, x, x, output, {"alpha": _alpha(node)})]
 
     def fold(self, node: Node) -> NDArray[Any] | None:
-        return look_up(node, _table(node))
+        function = FUNCTIONS[node.op]
+        if source_dtype(tensor(node), node.output) in function.tables:
+            return look_up(node, _table(node))
+        if function.compute is None:
+            return None
+        with np.errstate(all="ignore"):
+            return function.compute(contents(tensor(node)))
+
+
+def _alpha(node: Node) -> float:
+    return node.attributes.alpha if isinstance(node.attributes, LeakyReluAttributes) else 0.0
 
 
 def _table(node: Node) -> Steps:

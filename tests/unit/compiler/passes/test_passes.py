@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edge_sdk.compiler.graph import Graph, Node, Quantization, Unknown, Value
-from edge_sdk.compiler.ops.add import AddAttributes
+from edge_sdk.compiler.ops.binary import ArithmeticAttributes
 from edge_sdk.compiler.passes import run_passes
 from edge_sdk.compiler.passes.advice import advice
 from edge_sdk.compiler.passes.alias_reshapes import alias_reshapes
@@ -41,7 +41,7 @@ def test_half_precision_weights_become_single_precision_ones() -> None:
         "g",
         [x],
         [y],
-        [Node("dequantize", "w", [half], [full]), Node("add", "y", [x, full], [y], AddAttributes())],
+        [Node("dequantize", "w", [half], [full]), Node("add", "y", [x, full], [y], ArithmeticAttributes())],
     )
     fold_constants(graph)
     assert [node.op for node in graph.nodes] == ["add"]
@@ -109,7 +109,7 @@ def test_advice_is_about_the_operator_or_the_reason(operator: str, reason: str, 
 def add_then(op: str, before: Value, after: Value, *, extra_reader: bool = False) -> Graph:
     x = Value("x", before.dtype, before.shape, steps())
     outputs = [after, before] if extra_reader else [after]
-    nodes = [Node("add", "a", [x, x], [before], AddAttributes()), Node(op, "r", [before], [after])]
+    nodes = [Node("add", "a", [x, x], [before], ArithmeticAttributes()), Node(op, "r", [before], [after])]
     return Graph("g", [x], outputs, nodes)
 
 
@@ -117,7 +117,7 @@ def test_a_float_relu_is_fused_into_the_node_before() -> None:
     graph = add_then("relu6", real("a", 3), real("r", 3))
     fuse_activations(graph)
     (node,) = graph.nodes
-    assert node.attributes == AddAttributes("relu6")
+    assert node.attributes == ArithmeticAttributes("relu6")
     assert node.output is graph.outputs[0]
 
 
@@ -145,7 +145,7 @@ def test_only_the_first_of_two_activations_is_fused() -> None:
     graph.outputs = [graph.nodes[-1].output]
     fuse_activations(graph)
     assert [node.op for node in graph.nodes] == ["add", "relu"]
-    assert graph.nodes[0].attributes == AddAttributes("relu6")
+    assert graph.nodes[0].attributes == ArithmeticAttributes("relu6")
 
 
 def test_reshapes_become_views() -> None:
@@ -158,7 +158,9 @@ def test_reshapes_become_views() -> None:
 
 def test_a_model_of_supported_nodes_passes_and_keeps_its_order() -> None:
     x, y, z = real("x", 4), real("y", 4), real("z", 2, 2)
-    graph = Graph("g", [x], [z], [Node("add", "y", [x, x], [y], AddAttributes()), Node("reshape", "z", [y], [z])])
+    graph = Graph(
+        "g", [x], [z], [Node("add", "y", [x, x], [y], ArithmeticAttributes()), Node("reshape", "z", [y], [z])]
+    )
     run_passes(graph)
     assert [node.name for node in graph.nodes] == ["y"]
     assert z.storage is y

@@ -122,6 +122,23 @@ class SoftmaxOptions:
 class AddOptions:
     UNION = 11
     ACTIVATION = 0
+    POT_SCALE_INT16 = 1
+
+
+class MulOptions:
+    UNION = 21
+    ACTIVATION = 0
+
+
+class SubOptions:
+    UNION = 28
+    ACTIVATION = 0
+    POT_SCALE_INT16 = 1
+
+
+class DivOptions:
+    UNION = 29
+    ACTIVATION = 0
 
 
 class L2NormOptions:
