@@ -13,6 +13,8 @@
 #include "family.h"
 #define EDGE_FAMILY detections
 #include "family.h"
+#define EDGE_FAMILY dynamic
+#include "family.h"
 #define EDGE_FAMILY elementwise
 #include "family.h"
 #define EDGE_FAMILY fully_connected

@@ -36,6 +36,8 @@ ISAS: dict[int, str] = {int(number): name for number, name in _PAGE["isas"].item
 WASM_PAGE_BYTES = 65536
 #: Nested loops of the kernel `copy`.
 COPY_LOOPS = 8
+#: Values whose range one row of the family `dynamic` finds: EDGE_DYNAMIC_BLOCK.
+DYNAMIC_BLOCK = 4096
 
 
 def round_up(value: int, step: int) -> int:
@@ -136,6 +138,10 @@ def scratch_bytes(kernel: Kernel, fields: Mapping[str, float]) -> int:
     return 0
 
 
+def _dynamic_blocks(count: int) -> int:
+    return -(-count // DYNAMIC_BLOCK)
+
+
 def rows(kernel: Kernel, fields: Mapping[str, float]) -> int:
     """Return how many rows, in the sense of the family's .def, the whole descriptor has."""
     f = {name: int(value) for name, value in fields.items() if isinstance(value, int)}
@@ -148,6 +154,9 @@ def rows(kernel: Kernel, fields: Mapping[str, float]) -> int:
             return prod(f[f"size_{loop}"] for loop in range(COPY_LOOPS))
         case "depthwise_conv2d" | "pool":
             return f["batch"] * f["output_h"]
+        case "dynamic":
+            by_pixel = kernel.name == "dynamic_scale_f32"
+            return f["batch"] * (f["pixels"] if by_pixel else _dynamic_blocks(f["count"]))
         case "fully_connected":
             return f["output_c"]
         case "gather":
@@ -184,6 +193,9 @@ def row_work(kernel: Kernel, fields: Mapping[str, float]) -> int:
             return f["output_w"] * f["output_c"] * f["filter_h"] * f["filter_w"] * 4
         case "pool":
             return f["output_w"] * (f["channels"] * f["filter_h"] * f["filter_w"] * 4 + ROW_OVERHEAD)
+        case "dynamic":
+            values = f["channels"] if kernel.name == "dynamic_scale_f32" else min(f["count"], DYNAMIC_BLOCK)
+            return values * 4 + 2 * _dynamic_blocks(f["count"]) + ROW_OVERHEAD
         case "fully_connected":
             return f["batch"] * f["input_c"]
         case "gates":

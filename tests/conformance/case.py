@@ -136,11 +136,20 @@ class Case:
         return self.model.variable(f"{self.name} {role}", shape, dtype or self.dtype, **steps)
 
     def weights(
-        self, shape: tuple[int, ...], channels: int, axis: int, role: str = "w", *, zero_points_too: bool = False
+        self,
+        shape: tuple[int, ...],
+        channels: int,
+        axis: int,
+        role: str = "w",
+        *,
+        zero_points_too: bool = False,
+        many_scales: bool = False,
     ) -> int:
         """Add random weights of `weights_dtype`: per tensor or per channel where the type allows both.
 
-        zero_points_too: int8 weights may have a zero point; uint8 weights always have one.
+        Args:
+            zero_points_too: int8 weights may have a zero point; uint8 weights always have one.
+            many_scales: int8 weights are always per channel.
         """
         if self.weights_dtype in ("float32", "float16"):
             data = self._positive(self.rng.normal(0, 1, shape).astype(self.weights_dtype))
@@ -150,7 +159,7 @@ class Case:
             zero_point = self.size(0, 255)
             data = self.rng.integers(0, 256, shape, np.uint8)
             return self.constant(role, data, scales=[self.scale(0.002, 0.02)], zero_points=[zero_point])
-        scales = [self.scale(0.002, 0.02) for _ in range(channels if self.size(0, 1) else 1)]
+        scales = [self.scale(0.002, 0.02) for _ in range(channels if many_scales or self.size(0, 1) else 1)]
         zero_points = [self.choice((0, 0, 7, -128)) if zero_points_too else 0] * len(scales)
         data = self._positive(self.rng.integers(-127, 128, shape, np.int8))
         return self.constant(role, data, scales=scales, axis=axis, zero_points=zero_points)

@@ -13,6 +13,7 @@ import numpy as np
 from tests.contract import (
     kernel_cases_copy,
     kernel_cases_detection,
+    kernel_cases_dynamic,
     kernel_cases_map,
     kernel_cases_movement,
     kernel_cases_normalization,
@@ -239,6 +240,7 @@ FAMILIES: dict[str, Callable[[Rng, str], Iterator[Case]]] = {
     "gather": kernel_cases_movement.gathers,
     "depthwise_conv2d": convolutions,
     "detections": kernel_cases_detection.detections,
+    "dynamic": kernel_cases_dynamic.dynamic,
     "elementwise": elementwise,
     "fully_connected": fully_connected,
     "lookup": kernel_cases_map.lookups,

@@ -147,6 +147,8 @@ LARGE = {
     "conv2d": {"input_h": 64, "input_w": 64, "input_c": 64, "output_h": 64, "output_w": 64, "output_c": 32},
     "copy": {"element": 1, "size_7": 2**18 + 1, **{f"size_{loop}": 1 for loop in range(7)}},
     "depthwise_conv2d": {"input_h": 64, "input_w": 64, "input_c": 64, "output_h": 64, "output_w": 64, "output_c": 64},
+    "dynamic": {"batch": 70000, "count": 1},
+    "dynamic_scale_f32": {"batch": 1, "count": 1, "pixels": 70000, "channels": 1},
     "elementwise": {"count": 2**18 + 1},
     "fully_connected": {"batch": 16, "input_c": 1024, "output_c": 300},
     "gates": {"input_c": 1, "recurrent_c": 0, "units": 70000, "input_stride": 1, "output_stride": 70000},
@@ -246,6 +248,10 @@ def large(kernel: abi.Kernel) -> tuple[dict[str, Any], dict[str, Any]]:
         inputs = {name: np.zeros(DETECTION_REGIONS[name], np.uint8) for name in regions}
     if kernel.name in RECURRENT_REGIONS:
         inputs = {name: np.zeros(2**19, np.uint8) for name in RECURRENT_REGIONS[kernel.name]}
+    if kernel.name in ("dynamic_round_f32", "dynamic_scale_f32"):
+        inputs["ranges"] = np.zeros(2**20, np.uint8)
+    if kernel.name == "dynamic_scale_f32":
+        inputs["factors"] = np.zeros(4, np.uint8)
     if kernel.family == "spectrum":
         inputs["edges"] = np.array([0, 1025], np.uint32)
     if kernel.family == "gather":

@@ -9,7 +9,6 @@ from dataclasses import replace
 from importlib.util import find_spec
 from itertools import takewhile
 
-import numpy as np
 import pytest
 
 from edge_sdk import abi
@@ -128,14 +127,14 @@ def test_int8_weights_of_a_convolution_with_a_zero_point_are_refused() -> None:
 
 
 @pytest.mark.parametrize("op", ["conv2d", "depthwise_conv2d", "fully_connected"])
-def test_int8_weights_of_float_activations_are_refused_as_hybrid(op: str) -> None:
-    graph, node = nodes_of(op, "float32")[0]
-    weights = node.inputs[1]
-    assert weights is not None
-    assert weights.data is not None
-    weights.dtype, weights.data = "int8", weights.data.astype(np.int8)
-    with pytest.raises(ModelError, match="dynamic-range"):
-        check_nodes(graph)
+def test_weights_of_a_type_that_the_activations_cannot_meet_are_refused(op: str) -> None:
+    for activations, weights in (("float32", "int4"), ("float32", "int16"), ("int8", "int4")):
+        graph, node = nodes_of(op, activations)[0]
+        value = node.inputs[1]
+        assert value is not None
+        value.dtype = weights
+        with pytest.raises(ModelError, match=f"{weights} weights"):
+            check_nodes(graph)
 
 
 @pytest.mark.parametrize("seed", range(3))

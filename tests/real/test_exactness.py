@@ -28,7 +28,6 @@ CALLS = 200
 HEAVY_MACS, HEAVY_CALLS = 30_000_000, 8
 #: What does not convert yet -> reasons that have to be given.
 UNSUPPORTED = {
-    "kws_fp32": ["CONV_2D x5: float32 activations with int8 weights"],
     "keyword_scrambled": ["QUANTIZE x2: int16"],
 }
 FILES = sorted((SHARED / "models").glob("*.tflite"))

@@ -24,7 +24,9 @@ def _convolution(case: Case, *, depthwise: bool) -> Added:
     options: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation}
     options["activation"] = case.activation()
     if depthwise:
-        weights = case.weights((1, *kernel, channels), channels, axis=3, zero_points_too=True)
+        dynamic = case.dtype == "float32"
+        shape = (1, *kernel, channels)
+        weights = case.weights(shape, channels, axis=3, zero_points_too=not dynamic, many_scales=dynamic)
         arguments = tflite.depthwise_options(**options, multiplier=channels // depth)
         return case.operator("DEPTHWISE_CONV_2D", [x, weights, case.bias(x, weights, channels)], [y], **arguments)
     weights = case.weights((channels, *kernel, depth), channels, axis=0)
@@ -51,14 +53,17 @@ def _fully_connected(case: Case) -> Added:
     shape = (rows, k) if case.size(0, 1) else (rows, 1, k)
     x = case.input("x", shape, **case.steps())
     y = case.tensor("y", (rows, n), **case.steps(scale=_output_scale(case)))
-    weights = case.weights((n, k), n, axis=0, zero_points_too=True)
+    weights = case.weights((n, k), n, axis=0, zero_points_too=case.dtype == "int8")
     bias = case.bias(x, weights, n) if case.size(0, 2) else -1
-    options = tflite.fully_connected_options(case.activation())
+    options = tflite.fully_connected_options(case.activation(), asymmetric=bool(case.size(0, 1)))
     return case.operator("FULLY_CONNECTED", [x, weights, bias], [y], **options)
 
 
+#: float32+int8: the input is rounded to 8 bits by its own range ("dynamic range").
+DTYPES = ("int8", "uint8", "float32", "float32+float16", "float32+int8")
+
 CASES = {
-    "conv2d": Row(_conv2d, ("int8", "uint8", "float32", "float32+float16"), is_sum=True),
-    "depthwise_conv2d": Row(_depthwise_conv2d, ("int8", "uint8", "float32", "float32+float16"), is_sum=True),
-    "fully_connected": Row(_fully_connected, ("int8", "uint8", "float32", "float32+float16"), is_sum=True),
+    "conv2d": Row(_conv2d, DTYPES, is_sum=True),
+    "depthwise_conv2d": Row(_depthwise_conv2d, DTYPES, is_sum=True),
+    "fully_connected": Row(_fully_connected, DTYPES, is_sum=True),
 }

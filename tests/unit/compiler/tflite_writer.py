@@ -337,10 +337,16 @@ def pool_options(
     return {"options": options, "union": o.UNION}
 
 
-def fully_connected_options(activation: str = "none", *, keep_num_dims: bool = False) -> dict[str, Any]:
+def fully_connected_options(
+    activation: str = "none", *, keep_num_dims: bool = False, asymmetric: bool = False
+) -> dict[str, Any]:
     """Return the keyword arguments of a FULLY_CONNECTED operator."""
     o = schema.FullyConnectedOptions
-    options = {o.ACTIVATION: ("b", ACTIVATION_NUMBERS[activation]), 2: ("?", keep_num_dims)}
+    options = {
+        o.ACTIVATION: ("b", ACTIVATION_NUMBERS[activation]),
+        o.KEEP_NUM_DIMS: ("?", keep_num_dims),
+        o.ASYMMETRIC: ("?", asymmetric),
+    }
     return {"options": options, "union": o.UNION}
 
 

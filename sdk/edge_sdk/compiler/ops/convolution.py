@@ -5,7 +5,8 @@ multiplier and shift of  input scale * weight scale[c] / output scale  in float6
 ignored (reference/integer_ops/conv.h, depthwise_conv.h).
 uint8: the product of the scales is float32, and the weights have a zero point (reference/conv.h,
 depthwiseconv_uint8.h).
-float32: out = clamp(sum(x * w) + bias).
+float32: out = clamp(sum(x * w) + bias). With int8 weights the input is rounded first, see dynamic_range.py: to
+symmetric steps if a conv2d's weights have one scale, else to asymmetric ones (conv.cc, depthwise_conv.cc).
 """
 
 from __future__ import annotations
@@ -17,6 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_sdk.compiler.graph import Node, Value
+from edge_sdk.compiler.ops.dynamic_range import (
+    around_product,
+    check_dynamic_weights,
+    has_one_scale,
+    is_dynamic_range,
+)
 from edge_sdk.compiler.ops.fixed_point import float_range, quantize_multipliers, quantized_range
 from edge_sdk.compiler.ops.op import (
     KernelCall,
@@ -50,7 +57,10 @@ def check_convolution(node: Node, filter_shape: Pair, channels: int, channel_axi
     _, _, bias = operands(node, 2, 3)
     image, weights = tensor(node, 0), tensor(node, 1)
     dtype = kernel_dtype(image, node.output)
-    require_weights(weights, bias, channels, dtype)
+    dynamic = is_dynamic_range(image, weights)
+    require_weights(weights, bias, channels, dtype, dynamic=dynamic)
+    if dynamic:
+        check_dynamic_weights(weights, channels, channel_axis)
     height, width = output_size(
         height_width(image.shape), filter_shape, attributes.stride, attributes.dilation, attributes.padding
     )
@@ -85,7 +95,7 @@ def requantization(
 def lower_convolution(
     node: Node, family: str, weights: NDArray[Any], filter_shape: Pair, axis: int
 ) -> list[KernelCall]:
-    """Return the call, given the weights in the kernel's layout; `axis`: the quantised dimension of the node's own."""
+    """Return the calls, given the weights in the kernel's layout; `axis`: the quantised dimension of the node's own."""
     attributes: ConvolutionAttributes = node.attributes
     image, output = tensor(node, 0), node.output
     bias = node.inputs[2] if len(node.inputs) > 2 else None
@@ -125,16 +135,17 @@ def lower_convolution(
         }
     else:
         numbers["act_min"], numbers["act_max"] = float_range(attributes.activation)
-    taps = weights.size // channels
-    return [
-        KernelCall(
-            node=node.name,
-            op=node.op,
-            kernel=f"{family}_{dtype}",
-            numbers=numbers,
-            reads={"input": image},
-            writes={"output": output},
-            constants=constants,
-            macs=output.elements * taps,
-        )
-    ]
+    call = KernelCall(
+        node=node.name,
+        op=node.op,
+        kernel=f"{family}_{dtype}",
+        numbers=numbers,
+        reads={"input": image},
+        writes={"output": output},
+        constants=constants,
+        macs=output.elements * (weights.size // channels),
+    )
+    if is_dynamic_range(image, tensor(node, 1)):
+        symmetric = node.op == "conv2d" and has_one_scale(tensor(node, 1))
+        return around_product(node, call, tensor(node, 1), axis, batch=batch, symmetric=symmetric)
+    return [call]

@@ -10,6 +10,7 @@ import numpy as np
 
 from edge_sdk.compiler.graph import Node
 from edge_sdk.compiler.ops.convolution import check_convolution, lower_convolution, require_images
+from edge_sdk.compiler.ops.dynamic_range import has_one_scale, is_dynamic_range
 from edge_sdk.compiler.ops.op import KernelCall, Op, contents, operands, require, tensor
 
 
@@ -29,6 +30,9 @@ class DepthwiseConv2D(Op):
             f"{channels} channels out are no multiple of the {image.shape[3]} channels in",
         )
         check_convolution(node, (height, width), channels, channel_axis=3)
+        if is_dynamic_range(image, weights):
+            # The reference kernel refuses them too.
+            require(channels == 1 or not has_one_scale(weights), "int8 weights of float activations with one scale")
 
     def lower(self, node: Node) -> list[KernelCall]:
         image, weights = tensor(node, 0), tensor(node, 1)

@@ -3,6 +3,7 @@
 int8 requantises in float64, not in fixed point (reference/integer_ops/fully_connected.h since 2025):
 out = clamp(round_half_away(acc * (input scale * weight scale[n] / output scale)) + output zero point).
 A zero point of the weights counts where they have one scale.
+float32 with int8 weights: each row is rounded first, see dynamic_range.py.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_sdk.compiler.graph import Node, Value
+from edge_sdk.compiler.ops.dynamic_range import around_product, check_dynamic_weights, is_dynamic_range
 from edge_sdk.compiler.ops.fixed_point import float_range, quantized_range
 from edge_sdk.compiler.ops.op import (
     KernelCall,
@@ -32,9 +34,13 @@ from edge_sdk.compiler.ops.op import (
 
 @dataclass(frozen=True)
 class FullyConnectedAttributes:
-    """Attributes of fully_connected."""
+    """Attributes of fully_connected.
+
+    asymmetric: float rows that meet int8 weights are rounded to 256 steps that include their ends, not to 255 around 0.
+    """
 
     activation: str = "none"
+    asymmetric: bool = False
 
 
 class FullyConnected(Op):
@@ -48,7 +54,10 @@ class FullyConnected(Op):
         require(len(weights.shape) == 2, f"weights of {len(weights.shape)} dimensions, expected 2")
         n, k = weights.shape
         dtype = kernel_dtype(x, output)
-        require_weights(weights, bias, n, dtype)
+        dynamic = is_dynamic_range(x, weights)
+        require_weights(weights, bias, n, dtype, dynamic=dynamic)
+        if dynamic:
+            check_dynamic_weights(weights, n, axis=0)
         require(x.elements % k == 0, f"input {list(x.shape)} cannot be read as rows of {k}")
         require(
             output.elements == x.elements // k * n and output.shape[-1:] == (n,),
@@ -76,18 +85,20 @@ class FullyConnected(Op):
             numbers["act_min"], numbers["act_max"] = quantized_range(attributes.activation, q.scale, q.zero_point)
         else:
             numbers["act_min"], numbers["act_max"] = float_range(attributes.activation)
-        return [
-            KernelCall(
-                node=node.name,
-                op=node.op,
-                kernel=f"fully_connected_{dtype}",
-                numbers=numbers,
-                reads={"input": x},
-                writes={"output": output},
-                constants=constants,
-                macs=x.elements * n,
-            )
-        ]
+        call = KernelCall(
+            node=node.name,
+            op=node.op,
+            kernel=f"fully_connected_{dtype}",
+            numbers=numbers,
+            reads={"input": x},
+            writes={"output": output},
+            constants=constants,
+            macs=x.elements * n,
+        )
+        if is_dynamic_range(x, weights):
+            symmetric = not attributes.asymmetric
+            return around_product(node, call, weights, 0, batch=x.elements // k, symmetric=symmetric)
+        return [call]
 
     def _scales(self, node: Node) -> NDArray[np.float64]:
         weights = tensor(node, 1)

@@ -158,16 +158,19 @@ def weight_zero_point(value: Value) -> int:
     return q.zero_point
 
 
-def require_weights(weights: Value, bias: Value | None, channels: int, dtype: str) -> None:
-    """Check dtypes and shapes of constant weights and bias for activations of "s8" or "f32"."""
-    name = {"s8": "int8", "f32": "float32"}[dtype]
+def require_weights(weights: Value, bias: Value | None, channels: int, dtype: str, *, dynamic: bool = False) -> None:
+    """Check dtypes and shapes of constant weights and bias for activations of "s8", "s16" or "f32".
+
+    dynamic: the weights of float activations are int8.
+    """
+    name = "float32" if dtype == "f32" and not dynamic else "int8"
     require(weights.is_constant, "weights that are not constant")
-    require(weights.dtype == name, f"{name} activations with {weights.dtype} weights (hybrid or dynamic-range model)")
+    require(weights.dtype == name, f"{weights.dtype} weights, expected {name}")
     if bias is None:
         return
-    expected = {"s8": "int32", "f32": "float32"}[dtype]
+    expected = {"s8": ("int32",), "s16": ("int32", "int64"), "f32": ("float32",)}[dtype]
     require(bias.is_constant, "a bias that is not constant")
-    require(bias.dtype == expected, f"{bias.dtype} bias, expected {expected}")
+    require(bias.dtype in expected, f"{bias.dtype} bias, expected {' or '.join(expected)}")
     require(bias.elements == channels, f"bias of {bias.elements} elements, expected {channels}")
 
 

@@ -112,6 +112,8 @@ class FullyConnectedOptions:
     UNION = 8
     ACTIVATION = 0
     WEIGHTS_FORMAT = 1
+    KEEP_NUM_DIMS = 2
+    ASYMMETRIC = 3
 
 
 class SoftmaxOptions:

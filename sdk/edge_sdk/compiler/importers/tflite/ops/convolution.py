@@ -66,7 +66,8 @@ def _fully_connected(operator: Operator) -> Translation:
     layout: int = operator.number(options.UNION, options.WEIGHTS_FORMAT, "b", 0)
     require(layout == 0, "shuffled weights")
     activation = fused_activation(operator, options.UNION, options.ACTIVATION)
-    return "fully_connected", operator.inputs, FullyConnectedAttributes(activation)
+    asymmetric: bool = operator.number(options.UNION, options.ASYMMETRIC, "?", False)
+    return "fully_connected", operator.inputs, FullyConnectedAttributes(activation, asymmetric)
 
 
 OPERATORS: dict[str, Row] = {
