@@ -10,9 +10,10 @@ from edge_sdk.compiler.graph import Graph, Unknown
 from edge_sdk.compiler.importers import IMPORTERS, import_model
 from edge_sdk.compiler.importers.tflite import schema
 from edge_sdk.compiler.importers.tflite.ops import OPERATORS
+from edge_sdk.compiler.importers.tflite.ops.refused import REASONS
 from edge_sdk.compiler.ops import OPS
 from edge_sdk.compiler.passes.check_nodes import check_nodes
-from edge_sdk.errors import ModelError
+from edge_sdk.errors import ModelError, UnsupportedModelError
 from tests.unit.compiler.tflite_writer import Table, TfliteWriter, fully_connected_options, options, small_int8_model
 
 
@@ -67,6 +68,23 @@ def test_a_shape_that_is_really_unknown_is_refused() -> None:
     x = writer.tensor("x", (-1, 4), "float32")
     with pytest.raises(ModelError, match=r"'x' has shape \[-1, 4\]"):
         import_model(writer.finish([x], [x]), "m")
+
+
+def test_operators_around_a_tensor_of_unknown_size_are_refused_with_all_others() -> None:
+    writer = TfliteWriter()
+    x, y, z = (writer.tensor(name, shape, "float32") for name, shape in (("x", (1, 4)), ("y", (0, 4)), ("z", (1, 4))))
+    writer.operator("RELU", [x], [y])
+    writer.operator("RFFT2D", [y], [z])
+    graph = import_model(writer.finish([x], [z]), "m")
+    with pytest.raises(UnsupportedModelError) as caught:
+        check_nodes(graph)
+    reasons = {refusal.operator: refusal.reason for refusal in caught.value.refusals}
+    assert "every size must be known" in reasons["RELU"]
+    assert "complex numbers" in reasons["RFFT2D"]
+
+
+def test_what_is_refused_on_purpose_is_a_word_of_the_schema() -> None:
+    assert set(REASONS) <= set(schema.BUILTIN_OPERATORS)
 
 
 def test_buffers_outside_the_flatbuffer_are_read() -> None:
