@@ -117,6 +117,7 @@ def _rescaled(x: Value, output: Value) -> Steps:
     """Return the table from a part's steps to those of the whole; here all are 128 below the reference's uint8."""
     before, after = per_tensor(x), per_tensor(output)
     scale = np.float32(before.scale) * (np.float32(1) / np.float32(after.scale))
-    bias = np.float32(-(before.zero_point + UINT8_SHIFT)) * scale
     unsigned = (all_steps("int8") + UINT8_SHIFT).astype(np.float32)
-    return clipped(round_half_away_array(unsigned * scale + bias) + np.float32(after.zero_point), "int8")
+    with np.errstate(invalid="ignore"):  # an infinite ratio of scales makes some steps no number
+        bias = np.float32(-(before.zero_point + UINT8_SHIFT)) * scale
+        return clipped(round_half_away_array(unsigned * scale + bias) + np.float32(after.zero_point), "int8")

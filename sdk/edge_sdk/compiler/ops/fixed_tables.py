@@ -190,7 +190,7 @@ def _inverse_root(value: int) -> tuple[int, int]:
 def rsqrt(x: Value, output: Value) -> Steps:
     """Return 1 / sqrt(x) of int8; the greatest step for 0 and, where the reference gives up, below."""
     root_scale = np.sqrt(np.float32(per_tensor(x).scale)) * np.float32(per_tensor(output).scale)
-    factor, shift = quantize_multiplier(1 / float(root_scale))
+    factor, shift = quantize_multiplier(1 / float(root_scale) if root_scale else np.inf)
     answers = []
     for value in _centred(x).tolist():
         if value <= 0:
