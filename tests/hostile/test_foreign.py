@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+import signal
+import threading
 from collections.abc import Callable
 
 import numpy as np
@@ -11,7 +13,8 @@ import pytest
 
 from edge_sdk.engines import FOREIGN
 from edge_sdk.errors import EdgeError, EngineFaultError, ModelError
-from edge_sdk.foreign.session import open_foreign
+from edge_sdk.foreign import restarts
+from edge_sdk.foreign.session import ForeignSession, open_foreign
 from tests.foreign_runtimes import use_runtime
 from tests.support import require_shared
 from tests.unit.compiler.tflite_writer import TfliteWriter
@@ -19,6 +22,7 @@ from tests.unit.compiler.tflite_writer import TfliteWriter
 MOST_MIB = 64
 #: Damaged copies of real models a run of the tests tries on each runtime.
 CASES = int(os.environ.get("FUZZ_FOREIGN", "12"))
+KILLS = int(os.environ.get("FUZZ_KILLS", "12"))
 MODELS = ("hello_world_int8", "keyword_scrambled", "kws_int8")
 
 
@@ -79,6 +83,40 @@ def test_a_model_that_wants_too_much_memory_is_an_error(engine: str) -> None:
     tried(copies(MOST_MIB << 16), engine)  # a quarter of what it may have
     with pytest.raises((EngineFaultError, ModelError)):
         tried(copies(1 << 28), engine)
+
+
+def asked(session: ForeignSession, x: np.ndarray, y: np.ndarray) -> str:
+    """Run a model: "right", "wrong", or what the error says."""
+    try:
+        return "right" if np.array_equal(session.run(x)[0], y) else "wrong"
+    except EdgeError as error:
+        return error.message
+
+
+def test_a_kill_at_any_moment_costs_calls_and_never_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_runtime("litert", monkeypatch)
+    monkeypatch.setattr(restarts, "FIRST_PAUSE_S", 0.0)
+    models, rng = require_shared(), random.Random(KILLS)
+    x, y = (np.load(models / kind / "kws_int8.0.npy") for kind in ("inputs", "expected"))
+    data, failed = (models / "kws_int8.tflite").read_bytes(), 0
+    handles = len(os.listdir("/proc/self/fd"))
+    with open_foreign(data, FOREIGN["litert"], delegate="reference", deadline_s=60) as session:
+        for _ in range(KILLS):
+            while not session.pid:  # 0 would mean ourselves
+                asked(session, x, y)
+            pid, delay_s = session.pid, rng.choice((0.0, 0.0005, 0.002, 0.3))
+            killer = threading.Timer(delay_s, os.kill, (pid, signal.SIGKILL))
+            killer.start()
+            while session.pid == pid:
+                words = asked(session, x, y)
+                assert words == "right" or "died of SIGKILL" in words
+                failed += words != "right"
+            killer.join()
+        while session.pid == 0 or session.restarts < KILLS:
+            session.run(x)
+        assert np.array_equal(session.run(x)[0], y)
+        assert (session.restarts, failed) == (KILLS, KILLS)
+    assert len(os.listdir("/proc/self/fd")) == handles
 
 
 def test_damaged_models_are_errors_and_leave_nothing_behind(engine: str) -> None:

@@ -286,7 +286,7 @@ class ForeignSession:
             answer = child.receive(wire.Opened, max(until_s, time.monotonic() + MESSAGE_S))
         except (wire.GoneError, wire.NonsenseError, wire.SilentError) as error:
             cause = self._lost(child, DYING_S if isinstance(error, wire.GoneError) else 0.0)
-            raise self._fault(f"could not be started again: {error or cause}") from None
+            raise self._fault(f"could not be started again: {str(error) or cause}") from None
         if isinstance(answer, wire.Refused):
             self._lost(child, 0.0)
             raise self._fault(f"could not be started again: {printable(answer.text)}")
