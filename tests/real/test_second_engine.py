@@ -25,13 +25,14 @@ PATIENCE_S = 60.0
 
 
 def unknown_operators() -> bytes:
-    """y = matrix_diag(sign(x)): LiteRT has both operators, our converter has neither."""
+    """Matrices with x and with a constant as diagonal: LiteRT has both operators, our converter has neither."""
     model = TfliteWriter()
-    x, s = (model.tensor(name, (1, 3), "float32") for name in "xs")
-    y = model.tensor("y", (1, 3, 3), "float32")
-    model.operator("SIGN", [x], [s])
-    model.operator("MATRIX_DIAG", [s], [y])
-    return model.finish([x], [y])
+    x, m, y = (
+        model.tensor(name, shape, "float32") for name, shape in (("x", (1, 2)), ("m", (1, 2, 2)), ("y", (1, 2, 2)))
+    )
+    model.operator("MATRIX_DIAG", [x], [m])
+    model.operator("MATRIX_SET_DIAG", [m, model.constant("d", np.array([[7, 8]], np.float32))], [y])
+    return model.finish([x], [m, y])
 
 
 def test_a_model_the_sandbox_refuses_runs_in_its_own_runtime_and_only_when_asked(
@@ -39,17 +40,18 @@ def test_a_model_the_sandbox_refuses_runs_in_its_own_runtime_and_only_when_asked
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("m.tflite").write_bytes(unknown_operators())
-    np.save("x.npy", np.array([[-2, 0, 5]], np.float32))
-    run = ["run", "m.tflite", "--input", "x.npy", "--output", "y.npy"]
+    np.save("x.npy", np.array([[-2, 5]], np.float32))
+    run = ["run", "m.tflite", "--input", "x.npy", "--output", "m.npy", "--output", "y.npy"]
     for refused in (run, [*run, "--engine", "sandbox"], ["convert", "m.tflite"]):
         assert main(refused) == 3
         words = capsys.readouterr().err
-        assert "SIGN x1" in words
+        assert "MATRIX_SET_DIAG x1" in words
         assert "MATRIX_DIAG x1" in words
         assert "--engine litert" in words
     assert not Path("y.npy").exists()
     assert main([*run, "--engine", "litert", "--json"]) == 0
-    assert np.load("y.npy").tolist() == [[[-1, 0, 0], [0, 0, 0], [0, 0, 1]]]
+    assert np.load("m.npy").tolist() == [[[-2, 0], [0, 5]]]
+    assert np.load("y.npy").tolist() == [[[7, 0], [0, 8]]]
     out, err = capsys.readouterr()
     assert json.loads(out)["engine"] == "litert 2.3.0 (built-in kernels) in a child process"
     assert "m.tflite: litert 2.3.0 (" in err
