@@ -9,7 +9,7 @@ from tests.conformance.cases.pooling import window_outputs
 from tests.unit.compiler import tflite_writer as tflite
 
 
-def _convolution(case: Case, *, depthwise: bool) -> Added:
+def _convolution(case: Case, *, depthwise: bool, groups: int = 1) -> Added:
     kernel = case.size(1, 4), case.size(1, 4)
     dilation = case.choice(((1, 1), (1, 1), (2, 1)))
     stride = (1, 1) if dilation != (1, 1) else (case.size(1, 3), case.size(1, 2))
@@ -17,8 +17,8 @@ def _convolution(case: Case, *, depthwise: bool) -> Added:
     image = case.size(extent[0], 11), case.size(extent[1], 9)
     padding = case.size(0, 1)
     depth = case.choice((1, 3, 8, 16, 19))
-    channels = depth * case.size(1, 3) if depthwise else case.choice((1, 7, 16, 33))
-    x = case.input("x", (case.size(1, 2), *image, depth), **case.steps())
+    channels = depth * case.size(1, 3) if depthwise else case.choice((1, 7, 16, 33)) * groups
+    x = case.input("x", (case.size(1, 2), *image, depth * groups), **case.steps())
     sizes = [window_outputs(*of) for of in zip(image, extent, stride, (padding, padding), strict=True)]
     y = case.tensor("y", (case.shape(x)[0], *sizes, channels), **case.steps(scale=_output_scale(case)))
     options: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation}
@@ -44,6 +44,10 @@ def _conv2d(case: Case) -> Added:
     return _convolution(case, depthwise=False)
 
 
+def _grouped(case: Case) -> Added:
+    return _convolution(case, depthwise=False, groups=case.size(2, 4))
+
+
 def _depthwise_conv2d(case: Case) -> Added:
     return _convolution(case, depthwise=True)
 
@@ -64,6 +68,7 @@ DTYPES = ("int8", "uint8", "float32", "float32+float16", "float32+int8")
 
 CASES = {
     "conv2d": Row(_conv2d, DTYPES, is_sum=True),
+    "conv2d grouped": Row(_grouped, ("int8", "uint8", "float32"), is_sum=True),
     "depthwise_conv2d": Row(_depthwise_conv2d, DTYPES, is_sum=True),
     "fully_connected": Row(_fully_connected, DTYPES, is_sum=True),
 }
