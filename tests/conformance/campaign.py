@@ -41,7 +41,7 @@ SUITES = ("real", "layers", "generated", "floats")
 CHUNK = 200
 PROCESSES = 2
 #: Uses of each row that show whether an operator computes with floats.
-FLOAT_USES = 24
+FLOAT_USES = 10
 
 _open = ExitStack()
 

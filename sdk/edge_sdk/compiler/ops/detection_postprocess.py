@@ -107,8 +107,7 @@ def _check_inputs(node: Node) -> None:
     require(len(boxes.shape) == 3 and boxes.shape[0] == 1 and boxes.shape[2] >= 4, f"boxes of shape {boxes.shape}")
     count = boxes.shape[1]
     require(count <= MAX_BOXES, f"{count} boxes, at most {MAX_BOXES}")
-    background = scores.shape[-1] - attributes.classes
-    fits = len(scores.shape) == 3 and scores.shape[:2] == (1, count) and background in (0, 1)
+    fits = scores.shape in [(1, count, attributes.classes + background) for background in (0, 1)]
     require(fits, f"scores of shape {scores.shape} for {count} boxes of {attributes.classes} classes")
     require(attributes.classes <= MAX_SLOTS, f"{attributes.classes} classes, at most {MAX_SLOTS}")
     for value in (boxes, scores):
