@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edge_sdk.compiler.graph import Graph, Node, Value
-from edge_sdk.compiler.ops.add import AddAttributes
+from edge_sdk.compiler.ops.binary import ArithmeticAttributes
 from edge_sdk.compiler.ops.pool import PoolAttributes
 from edge_sdk.compiler.ops.softmax import SoftmaxAttributes
 from edge_sdk.compiler.quantize.pools_to_means import pools_to_means
@@ -113,7 +113,7 @@ def test_an_op_without_int8_form_and_one_whose_check_refuses_stay_in_float():
 def test_a_float_constant_operand_becomes_int8():
     x, y = Value("x", "float32", (1, 4)), Value("y", "float32", (1, 4))
     constant = Value("c", "float32", (1, 4), data=np.array([[1.0, -2.0, 0.5, 0.0]], np.float32))
-    graph = Graph("g", [x], [y], [Node("add", "n", [x, constant], [y], AddAttributes())])
+    graph = Graph("g", [x], [y], [Node("add", "n", [x, constant], [y], ArithmeticAttributes())])
     made = rewrite(graph, Measured(ranges(graph, (-1, 1), (-3, 2))))
     assert ops(made.graph) == ["quantize", "add", "dequantize"]
     assert worst(graph, made.graph, samples(5, 1, 4)) < 0.03
@@ -122,7 +122,7 @@ def test_a_float_constant_operand_becomes_int8():
 def test_a_constant_that_is_not_finite_keeps_its_node_in_float():
     x, y = Value("x", "float32", (1, 2)), Value("y", "float32", (1, 2))
     constant = Value("c", "float32", (1, 2), data=np.array([[1.0, -np.inf]], np.float32))
-    graph = Graph("g", [x], [y], [Node("add", "n", [x, constant], [y], AddAttributes())])
+    graph = Graph("g", [x], [y], [Node("add", "n", [x, constant], [y], ArithmeticAttributes())])
     made = rewrite(graph, Measured(ranges(graph, (-1, 1), (-3, 2))))
     assert list(made.refused.values()) == ["constant 'c' is not finite"]
 
@@ -134,7 +134,7 @@ def test_where_steps_must_be_kept_a_prescribed_input_is_requantised():
     nodes = [
         Node("softmax", "s", [x], [s], SoftmaxAttributes()),
         Node("relu", "r", [x], [r]),
-        Node("add", "a", [s, r], [y], AddAttributes()),
+        Node("add", "a", [s, r], [y], ArithmeticAttributes()),
     ]
     graph = Graph("g", [x], [y], [*nodes])
     graph.nodes.append(Node("max_pool", "m", [y], [Value("z", "float32", (1, 2, 2, 4))], pool))
@@ -146,7 +146,7 @@ def test_where_steps_must_be_kept_a_prescribed_input_is_requantised():
 def test_nodes_that_keep_state_stay_in_float_and_the_state_goes_along():
     state = Value("state", "float32", (1, 3))
     x, y = Value("x", "float32", (1, 3)), Value("y", "float32", (1, 3))
-    nodes = [Node("add", "sum", [x, state], [state], AddAttributes()), Node("relu", "out", [state], [y])]
+    nodes = [Node("add", "sum", [x, state], [state], ArithmeticAttributes()), Node("relu", "out", [state], [y])]
     graph = Graph("g", [x], [y], nodes, {state: np.ones((1, 3), np.float32)})
     made = rewrite(graph, Measured(ranges(replace(graph, states={}), (-1, 1), (-9, 9), (0, 9))))
     assert list(made.refused.values()) == ["keeps state between runs"] * 2
