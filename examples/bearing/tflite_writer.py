@@ -1,6 +1,7 @@
-"""A quantised multi-layer perceptron as a .tflite file: FULLY_CONNECTED (int8) layers and a SOFTMAX.
+"""A multi-layer perceptron as a .tflite file, quantised or float: FULLY_CONNECTED layers and a SOFTMAX.
 
     input int8 [1, features] -> FC + RELU -> ... -> FC -> SOFTMAX -> int8 [1, classes], scale 1/256, zero point -128
+    input float32            -> the same in float32
 
 Field numbers and codes are those of the public schema, tensorflow/lite/schema/schema.fbs, version 3.
 """
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 FULLY_CONNECTED, SOFTMAX = 9, 25
 FULLY_CONNECTED_OPTIONS, SOFTMAX_OPTIONS = 8, 9
-INT32, INT8 = 2, 9
+FLOAT32, INT32, INT8 = 0, 2, 9
 NONE, RELU = 0, 1
 #: What the SOFTMAX kernel demands of an int8 output.
 SOFTMAX_SCALE, SOFTMAX_ZERO = 1 / 256, -128
@@ -72,6 +73,26 @@ def tflite(name: str, source: Quantised, layers: Sequence[Layer]) -> bytes:
     return graph.file(name, inputs, [scores])
 
 
+def float_tflite(name: str, weights: Sequence[NDArray[Any]], biases: Sequence[NDArray[Any]]) -> bytes:
+    """Return the file of a float network: weights [inputs, outputs], ReLU between the layers."""
+    graph = _Graph()
+    current = graph.tensor("features", (1, weights[0].shape[0]), FLOAT32)
+    inputs = [current]
+    for number, (weight, bias) in enumerate(zip(weights, biases, strict=True), 1):
+        turned = np.ascontiguousarray(weight.T, np.float32)
+        constants = [
+            graph.tensor(f"weights{number}", turned.shape, FLOAT32, data=turned),
+            graph.tensor(f"bias{number}", bias.shape, FLOAT32, data=bias.astype(np.float32)),
+        ]
+        result = graph.tensor(f"layer{number}", (1, bias.size), FLOAT32)
+        options = Table({0: Scalar("b", RELU if number < len(weights) else NONE)})
+        graph.operator(0, [current, *constants], result, FULLY_CONNECTED_OPTIONS, options)
+        current = result
+    scores = graph.tensor("scores", (1, biases[-1].size), FLOAT32)
+    graph.operator(1, [current], scores, SOFTMAX_OPTIONS, Table({0: Scalar("f", 1.0)}))
+    return graph.file(name, inputs, [scores])
+
+
 class _Graph:
     def __init__(self) -> None:
         self._tensors: list[Table] = []
@@ -79,21 +100,27 @@ class _Graph:
         self._buffers: list[Table] = [Table({})]  # buffer 0 is the empty one of every tensor without data
 
     def tensor(
-        self, name: str, shape: Sequence[int], dtype: int, scale: float, zero: int, data: NDArray[Any] | None = None
+        self,
+        name: str,
+        shape: Sequence[int],
+        dtype: int,
+        scale: float | None = None,
+        zero: int = 0,
+        data: NDArray[Any] | None = None,
     ) -> int:
         buffer = 0
         if data is not None:
             raw = np.ascontiguousarray(data, data.dtype.newbyteorder("<")).tobytes()
             self._buffers.append(Table({0: Vector("B", raw, align=16)}))
             buffer = len(self._buffers) - 1
-        quantisation = Table({2: Vector("f", [scale]), 3: Vector("q", [zero])})
         fields: dict[int, Scalar | Value] = {
             0: Vector("i", shape),
             1: Scalar("b", dtype),
             2: Scalar("I", buffer),
             3: name,
-            4: quantisation,
         }
+        if scale is not None:
+            fields[4] = Table({2: Vector("f", [scale]), 3: Vector("q", [zero])})
         self._tensors.append(Table(fields))
         return len(self._tensors) - 1
 

@@ -4,7 +4,7 @@
     made.graph       goes to edge_sdk.compiler.convert.convert_graph
     made.report      how good, how large, how fast
 
-Three quarters of the samples give the ranges, every fourth one judges; with few samples, all do both. The same file and
+Every second sample judges, the others give the ranges; with few samples, all do both. The same file and
 the same capture give the same graph.
 """
 
@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 #: (what is being done, steps done, steps in all).
 Progress = Callable[[str, int, int], None]
 #: Every so many samples, one judges.
-JUDGE_EVERY = 4
+JUDGE_EVERY = 2
 #: Samples on which each tensor is rounded alone.
 ALONE_SAMPLES = 24
 
