@@ -28,7 +28,7 @@ SECONDS_PER_MOTOR = 2
 def main() -> int:
     parser = argparse.ArgumentParser(description="Train a float model, write it and a capture to quantise it with.")
     parser.add_argument("--out", type=Path, metavar="DIR", default=Path(), help="default: this folder")
-    parser.add_argument("--motors", type=int, default=240, help="simulated motors to learn from (default: %(default)s)")
+    parser.add_argument("--motors", type=int, default=160, help="simulated motors to learn from (default: %(default)s)")
     args = parser.parse_args()
     with KernelCaller(provider="sandbox") as kernels:
         features = Features(PIPELINE, kernels)

@@ -31,7 +31,7 @@ from edge_sdk.errors import ModelError, UsageError
 from edge_sdk.quantization.capture import FEW_SAMPLES, Capture, read_capture
 from edge_sdk.quantization.outcome import Outcome, Outputs, chooses_a_class, compare, quality
 from edge_sdk.quantization.report import NodeChoice, Report, Speed
-from edge_sdk.quantization.running import open_graph, real_outputs, to_steps
+from edge_sdk.quantization.running import MOST_OUTPUTS, open_graph, real_outputs, to_steps
 from edge_sdk.quantization.search import Trial, meets_target, widen
 from edge_sdk.registry import nearest
 
@@ -132,12 +132,16 @@ class _Work:
         """Run the float model with every tensor as an output."""
         values, means = observed_values(self.graph), weighted_inputs(self.graph)
         observers = {value: Observer(value.name, with_mean=value in means) for value in values}
-        with open_graph(self.graph, values, self.order.engine) as model:
-            for done, sample in enumerate(self.calibrating):
-                self.progress("calibrating", done, len(self.calibrating))
-                arrays = model.run(*sample)[len(self.graph.outputs) :]
-                for value, array in zip(values, arrays, strict=True):
-                    observers[value].see(array)
+        steps = len(self.calibrating) * -(-len(values) // MOST_OUTPUTS)
+        done = 0
+        for first in range(0, len(values), MOST_OUTPUTS):
+            some = values[first : first + MOST_OUTPUTS]
+            with open_graph(self.graph, some, self.order.engine) as model:
+                for sample in self.calibrating:
+                    self.progress("calibrating", done, steps)
+                    done += 1
+                    for value, array in zip(some, model.run(*sample), strict=True):
+                        observers[value].see(array)
         found = {value: observer.statistics() for value, observer in observers.items()}
         choose = CALIBRATIONS[self.order.calibration]
         return Measured(

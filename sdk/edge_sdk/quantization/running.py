@@ -17,13 +17,16 @@ from edge_sdk.tensor import TensorSpec
 #: Seconds that one run on a sample may take; models are run whole, with every tensor as an output.
 DEADLINE_S = 120.0
 MEMORY_MIB = 4096.0
+#: A module may not have more.
+MOST_OUTPUTS = 64
 _NOWHERE = "0" * 64  # a module that is not kept has no source
 
 
-def open_graph(graph: Graph, also: Sequence[Value] = (), engine: str = "auto") -> Session:
-    """Return a session that runs the graph; `also`: values that come out after the graph's own outputs."""
+def open_graph(graph: Graph, outputs: Sequence[Value] | None = None, engine: str = "auto") -> Session:
+    """Return a session that runs the graph; `outputs`: at most MOST_OUTPUTS values that come out, not its own."""
     twin, where = graph.copy()
-    twin.outputs += [where[value] for value in also]
+    if outputs is not None:
+        twin.outputs = [where[value] for value in outputs]
     module = convert_graph(twin, source_sha256=_NOWHERE).module
     return open_session(module, engine=engine, deadline_s=DEADLINE_S, memory_mib=MEMORY_MIB)
 

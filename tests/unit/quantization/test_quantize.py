@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from edge_sdk.compiler.convert import convert_graph
 from edge_sdk.errors import ModelError, UsageError
 from edge_sdk.quantization import Order, Quantized, quantize
 from tests.unit.compiler.quantize.float_models import samples, small_float_model
-from tests.unit.compiler.tflite_writer import small_int8_model
+from tests.unit.compiler.tflite_writer import TfliteWriter, add_options, small_int8_model
 
 SHAPE = (1, 8, 8, 3)
 
@@ -106,3 +107,15 @@ def test_orders_that_cannot_be_carried_out_are_refused(capture: Path, order: dic
 def test_a_model_that_is_int8_already_is_refused(capture: Path):
     with pytest.raises(ModelError, match="no float32 operator"):
         quantize(small_int8_model(), "small", Order(capture))
+
+
+def test_a_model_may_have_more_tensors_than_a_module_has_outputs(tmp_path: Path):
+    model = TfliteWriter()
+    one = model.constant("one", np.ones((1, 4), np.float32))
+    tensors = [model.tensor(f"t{index}", (1, 4), "float32") for index in range(101)]
+    for before, after in pairwise(tensors):
+        model.operator("ADD", [before, one], [after], **add_options())
+    np.savez(tmp_path / "capture.npz", x=np.random.default_rng(2).normal(size=(8, 1, 4)))
+    data = model.finish(tensors[:1], tensors[-1:])
+    report = quantize(data, "long", Order(tmp_path / "capture.npz", keep_float=(), bench_s=0)).report
+    assert sum(node.int8 for node in report.nodes) == 100

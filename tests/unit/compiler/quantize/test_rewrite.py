@@ -93,8 +93,8 @@ def test_correcting_biases_moves_the_mean_towards_the_float_model():
         value = next(node for node in made.graph.nodes if node.name == conv.name).output
         with open_graph(made.graph, [value]) as model, open_graph(graph, [conv.output]) as float_model:
             q = value.quantization
-            ours = [q.scale * (model.run(*x)[1].astype(float) - q.zero_point) for x in biased]
-            theirs = [float_model.run(*x)[1] for x in biased]
+            ours = [q.scale * (model.run(*x)[0].astype(float) - q.zero_point) for x in biased]
+            theirs = [float_model.run(*x)[0] for x in biased]
         shifts.append(abs(float(np.mean(np.subtract(ours, theirs)))))
     assert shifts[1] < shifts[0] / 3
 
