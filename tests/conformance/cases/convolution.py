@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from edge_sdk.compiler.importers.tflite import schema
 from tests.conformance.case import Added, Case, Row
 from tests.conformance.cases.pooling import window_outputs
 from tests.unit.compiler import tflite_writer as tflite
@@ -63,6 +64,33 @@ def _fully_connected(case: Case) -> Added:
     return case.operator("FULLY_CONNECTED", [x, weights, bias], [y], **options)
 
 
+def _transpose_conv(case: Case) -> Added:
+    kernel = case.size(1, 4), case.size(1, 4)
+    stride = case.size(1, 3), case.size(1, 3)
+    image = case.size(1, 6), case.size(1, 5)
+    same = case.size(0, 1) == 0
+    grown = [(size - 1) * step + taps for size, step, taps in zip(image, stride, kernel, strict=True)]
+    sizes = [size * step for size, step in zip(image, stride, strict=True)] if same else grown
+    depth, channels = case.choice((1, 3, 8, 19)), case.choice((1, 7, 16, 33))
+    x = case.input("x", (case.size(1, 2), *image, depth), **case.steps())
+    y = case.tensor("y", (case.shape(x)[0], *sizes, channels), **case.steps(scale=_output_scale(case)))
+    shape = case.integers("shape", case.shape(y))
+    weights = case.weights((channels, *kernel, depth), channels, axis=0)
+    inputs = [shape, weights, x]
+    version = 1
+    if case.size(0, 1):
+        inputs.append(case.bias(x, weights, channels))
+        version = 3
+    options = tflite.options(
+        schema.TransposeConvOptions,
+        PADDING=("b", 0 if same else 1),
+        STRIDE_H=("i", stride[0]),
+        STRIDE_W=("i", stride[1]),
+        ACTIVATION=("b", tflite.ACTIVATION_NUMBERS[case.activation()]),
+    )
+    return case.operator("TRANSPOSE_CONV", inputs, [y], version=version, **options)
+
+
 #: float32+int8: the input is rounded to 8 bits by its own range ("dynamic range").
 DTYPES = ("int8", "uint8", "float32", "float32+float16", "float32+int8")
 
@@ -71,4 +99,5 @@ CASES = {
     "conv2d grouped": Row(_grouped, ("int8", "uint8", "float32"), is_sum=True),
     "depthwise_conv2d": Row(_depthwise_conv2d, DTYPES, is_sum=True),
     "fully_connected": Row(_fully_connected, DTYPES, is_sum=True),
+    "transpose_conv": Row(_transpose_conv, ("int8", "uint8", "float32"), is_sum=True),
 }

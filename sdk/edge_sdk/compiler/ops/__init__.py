@@ -102,6 +102,7 @@ OPS = Registry(
         "svdf": "edge_sdk.compiler.ops.svdf:Svdf",
         "tanh": "edge_sdk.compiler.ops.unary:Unary",
         "transpose": "edge_sdk.compiler.ops.transpose:Transpose",
+        "transpose_conv": "edge_sdk.compiler.ops.transpose_conv:TransposeConv",
     },
 )
 

@@ -116,6 +116,14 @@ class FullyConnectedOptions:
     ASYMMETRIC = 3
 
 
+class TransposeConvOptions:
+    UNION = 49
+    PADDING = 0
+    STRIDE_W = 1
+    STRIDE_H = 2
+    ACTIVATION = 3
+
+
 class SoftmaxOptions:
     UNION = 9
     BETA = 0

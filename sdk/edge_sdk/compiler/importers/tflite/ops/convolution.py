@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from edge_sdk.compiler.importers.tflite import schema
-from edge_sdk.compiler.importers.tflite.ops.operator import Operator, Row, Translation, fused_activation
+from edge_sdk.compiler.importers.tflite.ops.operator import (
+    Operator,
+    Row,
+    Translation,
+    constant_integers,
+    fused_activation,
+)
 from edge_sdk.compiler.ops.convolution import ConvolutionAttributes
 from edge_sdk.compiler.ops.fully_connected import FullyConnectedAttributes
 from edge_sdk.compiler.ops.op import require
 from edge_sdk.compiler.ops.pool import PoolAttributes
+from edge_sdk.compiler.ops.transpose_conv import TransposeConvAttributes
 from edge_sdk.compiler.ops.window import Padding, Pair, height_width, require_steps, same_padding
 
 
@@ -70,10 +77,31 @@ def _fully_connected(operator: Operator) -> Translation:
     return "fully_connected", operator.inputs, FullyConnectedAttributes(activation, asymmetric)
 
 
+def _transpose_conv(operator: Operator) -> Translation:
+    """The stored output shape decides; a constant one among the inputs must agree, a computed one is taken on trust."""
+    options = schema.TransposeConvOptions
+
+    def field(slot: int, code: str = "i") -> int:
+        return int(operator.number(options.UNION, slot, code, 0))
+
+    wanted, weights, image, output = operator.input(0), operator.input(1), operator.input(2), operator.output()
+    if wanted.is_constant:
+        shape = constant_integers(wanted, "sizes")
+        require(shape == output.shape, f"output of shape {list(shape)}, but it is {list(output.shape)}")
+    require(len(output.shape) == len(weights.shape) == 4, "tensors that are not 4-dimensional")
+    stride = field(options.STRIDE_H), field(options.STRIDE_W)
+    size = height_width(weights.shape)
+    top, left, _, _ = _padding(field(options.PADDING, "b"), height_width(output.shape), size, stride, (1, 1))
+    activation = fused_activation(operator, options.UNION, options.ACTIVATION)
+    inputs = [image, weights, *operator.inputs[3:]]
+    return "transpose_conv", inputs, TransposeConvAttributes(stride, (top, left), activation)
+
+
 OPERATORS: dict[str, Row] = {
     "AVERAGE_POOL_2D": _pool("average_pool"),
     "CONV_2D": _convolution("conv2d", schema.Conv2DOptions),
     "DEPTHWISE_CONV_2D": _convolution("depthwise_conv2d", schema.DepthwiseConv2DOptions),
     "FULLY_CONNECTED": _fully_connected,
     "MAX_POOL_2D": _pool("max_pool"),
+    "TRANSPOSE_CONV": _transpose_conv,
 }
