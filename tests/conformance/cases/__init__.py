@@ -25,6 +25,7 @@ from tests.conformance.case import Row
 #: Files of this folder.
 FAMILIES = (
     "activation",
+    "control",
     "convolution",
     "detection",
     "elementwise",

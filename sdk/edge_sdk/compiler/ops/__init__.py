@@ -17,6 +17,7 @@ OPS = Registry(
         "add_n": "edge_sdk.compiler.ops.add_n:AddN",
         "arg_max": "edge_sdk.compiler.ops.arg:Arg",
         "arg_min": "edge_sdk.compiler.ops.arg:Arg",
+        "assign": "edge_sdk.compiler.ops.assign:Assign",
         "atan2": "edge_sdk.compiler.ops.binary:Binary",
         "average_pool": "edge_sdk.compiler.ops.average_pool:AveragePool",
         "batch_to_space": "edge_sdk.compiler.ops.space_to_batch:BatchToSpace",

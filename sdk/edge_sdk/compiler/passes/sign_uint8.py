@@ -26,6 +26,9 @@ def sign_uint8(graph: Graph) -> None:
         for value in (*node.inputs, *node.outputs):
             if value is not None and value not in border and _is_quantized_uint8(value):
                 _sign(value)
+    for value, contents in graph.states.items():
+        if value.unsigned and contents.dtype == np.uint8:
+            graph.states[value] = (contents ^ np.uint8(SHIFT)).view(np.int8)
     graph.nodes = [node for node in inputs if node is not None] + graph.nodes + outputs
 
 

@@ -164,6 +164,34 @@ class LocalResponseNormalizationOptions:
     BETA = 3
 
 
+class CallOptions:
+    UNION = 16
+    SUBGRAPH = 0
+
+
+class IfOptions:
+    UNION = 92
+    THEN_SUBGRAPH = 0
+    ELSE_SUBGRAPH = 1
+
+
+class WhileOptions:
+    UNION = 93
+    COND_SUBGRAPH = 0
+    BODY_SUBGRAPH = 1
+
+
+class CallOnceOptions:
+    UNION = 103
+    INIT_SUBGRAPH = 0
+
+
+class VarHandleOptions:
+    UNION = 111
+    CONTAINER = 0
+    NAME = 1
+
+
 class LSTMOptions:
     UNION = 14
     ACTIVATION = 0
