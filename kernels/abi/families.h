@@ -7,6 +7,8 @@
 #include "family.h"
 #define EDGE_FAMILY conv2d
 #include "family.h"
+#define EDGE_FAMILY convert
+#include "family.h"
 #define EDGE_FAMILY copy
 #include "family.h"
 #define EDGE_FAMILY depthwise_conv2d
@@ -38,6 +40,8 @@
 #define EDGE_FAMILY reduce
 #include "family.h"
 #define EDGE_FAMILY resize
+#include "family.h"
+#define EDGE_FAMILY select
 #include "family.h"
 #define EDGE_FAMILY softmax
 #include "family.h"

@@ -212,6 +212,8 @@ def row_work(kernel: Kernel, fields: Mapping[str, float]) -> int:
             return 256
         case "detections":
             return f["classes"] * max(1, f["per_box"]) * 4 + f["per_slot"] * 16 + 64
+        case "convert" | "select":
+            return 64
         case "map":
             return 128
         case "nms":

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tests.contract import (
+    kernel_cases_convert,
     kernel_cases_copy,
     kernel_cases_detection,
     kernel_cases_dynamic,
@@ -236,6 +237,7 @@ FAMILIES: dict[str, Callable[[Rng, str], Iterator[Case]]] = {
     "boxes": kernel_cases_detection.boxes,
     "cell": kernel_cases_recurrent.cells,
     "conv2d": convolutions,
+    "convert": kernel_cases_convert.conversions,
     "copy": kernel_cases_copy.cases,
     "gather": kernel_cases_movement.gathers,
     "depthwise_conv2d": convolutions,
@@ -252,6 +254,7 @@ FAMILIES: dict[str, Callable[[Rng, str], Iterator[Case]]] = {
     "pool": pools,
     "reduce": kernel_cases_movement.reductions,
     "resize": kernel_cases_movement.resizes,
+    "select": kernel_cases_convert.selections,
     "softmax": softmaxes,
     "spectrum": spectra,
     "svdf": kernel_cases_recurrent.svdfs,

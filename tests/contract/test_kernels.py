@@ -145,6 +145,7 @@ LARGE = {
     "boxes": {"count": 20000, "columns": 4, "y_scale": 1.0, "x_scale": 1.0, "h_scale": 1.0, "w_scale": 1.0},
     "class_max_f32": {"count": 99, "columns": 16000, "classes": 16000, "per_box": 0, "per_slot": 0},
     "conv2d": {"input_h": 64, "input_w": 64, "input_c": 64, "output_h": 64, "output_w": 64, "output_c": 32},
+    "convert": {"count": 2**16 + 1, "from": 2, "to": 2},
     "copy": {"element": 1, "size_7": 2**18 + 1, **{f"size_{loop}": 1 for loop in range(7)}},
     "depthwise_conv2d": {"input_h": 64, "input_w": 64, "input_c": 64, "output_h": 64, "output_w": 64, "output_c": 64},
     "dynamic": {"batch": 70000, "count": 1},
@@ -190,6 +191,7 @@ LARGE = {
     "rnn_cell_f32": {**CELLS, "gate_count": 1},
     "reduce": {"outer": 2**18, "reduced": 1, "inner": 1, "operation": 2},
     "resize": {"batch": 1, "input_h": 8, "input_w": 8, "output_h": 300, "output_w": 200, "channels": 1},
+    "select": {"element": 1, "count": 2**16 + 1, "size5": 2**16 + 1, **{f"size{axis}": 1 for axis in range(5)}},
     "softmax": {"rows": 70, "depth": 1024},
     "spectrum": {"frames": 40, "channels": 1, "frame_size": 2048, "bands": 1, "power_scale": 1.0, "floor": 1.0},
     "svdf": {"batch": 1, "input_c": 1, "units": 70000, "rank": 1, "memory": 1},
@@ -258,6 +260,12 @@ def large(kernel: abi.Kernel) -> tuple[dict[str, Any], dict[str, Any]]:
         inputs["indices"] = np.zeros(f["count"], np.int32)
     if kernel.family == "add":
         inputs = {"a": np.zeros(4, np.uint8), "b": np.zeros(4, np.uint8)}
+    if kernel.name == "quantize_f32_s16":
+        f |= {"from": 0, "to": 4, "scale": 1.0}
+    if kernel.name == "dequantize_s16_f32":
+        f |= {"from": 4, "to": 0, "scale": 1.0}
+    if kernel.family == "select":
+        inputs = {name: np.zeros(8, np.uint8) for name in ("condition", "a", "b")}
     if kernel.name.startswith("compare"):
         f["operation"] = OPERATIONS["equal"]
     if kernel.family in ("add", "map"):
@@ -345,6 +353,12 @@ MISFITS: list[tuple[str, dict[str, Any], str]] = [
     ("add_f32", {"multiplier": 1}, "multiplier"),
     ("lookup_s8", {"count": 0}, "count"),
     ("lookup_s16", {"table": 2**20 + 1}, "table"),
+    ("cast", {"to": 1}, "to"),
+    ("cast", {"scale": 1.0}, "scale"),
+    ("rescale", {"from": 3}, "from"),
+    ("quantize_f32_s16", {"scale": float("inf")}, "scale"),
+    ("select", {"element": 3}, "element"),
+    ("select", {"b_stride0": 2**32 - 1, "size0": 2}, "count"),
     ("map_f32", {"operation": 44}, "operation"),
     ("map_f32", {"act_min": float("nan")}, "act_min"),
     ("map_s8", {"size5": 0}, "count"),

@@ -151,6 +151,26 @@ def _comparison(operator: str, *more: str) -> Row:
     return Row(partial(_compare, operator=operator), dtypes, tolerance=EXACT)
 
 
+def _select(case: Case) -> Added:
+    """Operands of one shape; the condition may choose along the first dimension."""
+    shape, steps = (case.size(1, 5), case.size(1, 6), case.size(1, 20)), case.steps()
+    condition = case.input("condition", case.choice((shape, shape[:1])), "bool")
+    a, b = case.input("a", shape, **steps), case.input("b", shape, **steps)
+    return case.operator("SELECT", [condition, a, b], [case.tensor("y", shape, **steps)])
+
+
+def _select_v2(case: Case) -> Added:
+    first, second, shape = _pair(case)
+    rank = len(shape)
+    where = tuple(1 if case.size(0, 2) == 0 else size for size in shape)[case.size(0, rank - 1) :]
+    steps = case.steps()
+    condition = case.input("condition", where, "bool")
+    a, b = case.input("a", first, **steps), case.input("b", second, **steps)
+    return case.operator("SELECT_V2", [condition, a, b], [case.tensor("y", shape, **steps)])
+
+
+SELECTED = ("float32", "int8", "uint8", "int16", "int32", "int64", "bool")
+
 CASES = {
     "add": Row(partial(_sum, operator="ADD", options=schema.AddOptions), (*BYTES, "int16", *NUMBERS)),
     "add_n": Row(_add_n, ("float32", "int32")),
@@ -184,6 +204,8 @@ CASES = {
     "right_shift": Row(
         partial(_plain, operator="RIGHT_SHIFT", low=0, high=9), (*BYTES, "int16", "int32"), scale_matters=False
     ),
+    "select": Row(_select, SELECTED, tolerance=EXACT, scale_matters=False),
+    "select v2": Row(_select_v2, SELECTED, tolerance=EXACT, scale_matters=False),
     "squared_difference": Row(_squared_difference, ("int8", "float32", "int32")),
     "sub": Row(partial(_sum, operator="SUB", options=schema.SubOptions), (*BYTES, "int16", *NUMBERS)),
 }

@@ -236,6 +236,10 @@ class UnidirectionalSequenceLSTMOptions:
     TIME_MAJOR = 3
 
 
+class CastOptions:
+    UNION = 37
+
+
 class LeakyReluOptions:
     UNION = 75
     ALPHA = 0

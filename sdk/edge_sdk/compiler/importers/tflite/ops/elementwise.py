@@ -5,6 +5,7 @@ from __future__ import annotations
 from edge_sdk.compiler.importers.tflite import schema
 from edge_sdk.compiler.importers.tflite.ops.operator import Operator, Row, Translation, fused_activation, plain
 from edge_sdk.compiler.ops.binary import ArithmeticAttributes
+from edge_sdk.compiler.ops.select import SelectAttributes
 from edge_sdk.compiler.ops.unary import GeluAttributes, LeakyReluAttributes
 
 
@@ -40,12 +41,17 @@ def _leaky_relu(operator: Operator) -> Translation:
     return "leaky_relu", operator.inputs, LeakyReluAttributes(alpha)
 
 
+def _select(*, repeats: bool) -> Row:
+    return lambda operator: ("select", operator.inputs, SelectAttributes(repeats))
+
+
 OPERATORS: dict[str, Row] = {
     "ABS": plain("abs"),
     "ADD": _sum("add", schema.AddOptions),
     "ADD_N": plain("add_n"),
     "ATAN2": plain("atan2"),
     "BITWISE_XOR": plain("bitwise_xor"),
+    "CAST": plain("cast"),
     "CEIL": plain("ceil"),
     "COS": plain("cos"),
     "DEQUANTIZE": plain("dequantize"),
@@ -83,6 +89,8 @@ OPERATORS: dict[str, Row] = {
     "RIGHT_SHIFT": plain("right_shift"),
     "ROUND": plain("round"),
     "RSQRT": plain("rsqrt"),
+    "SELECT": _select(repeats=False),
+    "SELECT_V2": _select(repeats=True),
     "SIGN": plain("sign"),
     "SIN": plain("sin"),
     "SQRT": plain("sqrt"),
