@@ -186,6 +186,7 @@ def require_states(node: Node, *states: Value | None) -> None:
     """Raise ModelError unless the node writes back the states that it reads, in this order, after its results."""
     for state in states:
         require(state in node.outputs[1:], f"state {state.name if state else '?'!r} is no variable tensor")
+        require(state is not None and len(state.shape) > 0, "a state without dimensions")
 
 
 def require_same_quantization(first: Value, second: Value) -> None:
