@@ -57,10 +57,11 @@ def _fully_connected(case: Case) -> Added:
     rows, k, n = case.size(1, 4), case.choice((1, 16, 100, 257)), case.choice((1, 10, 65))
     shape = (rows, k) if case.size(0, 1) else (rows, 1, k)
     x = case.input("x", shape, **case.steps())
-    y = case.tensor("y", (rows, n), **case.steps(scale=_output_scale(case)))
+    keep = case.size(0, 1) == 1
+    y = case.tensor("y", (*shape[:-1], n) if keep else (rows, n), **case.steps(scale=_output_scale(case)))
     weights = case.weights((n, k), n, axis=0, zero_points_too=case.dtype == "int8")
     bias = case.bias(x, weights, n) if case.size(0, 2) else -1
-    options = tflite.fully_connected_options(case.activation(), asymmetric=bool(case.size(0, 1)))
+    options = tflite.fully_connected_options(case.activation(), keep_num_dims=keep, asymmetric=bool(case.size(0, 1)))
     return case.operator("FULLY_CONNECTED", [x, weights, bias], [y], **options)
 
 
