@@ -7,6 +7,7 @@ from edge_sdk.compiler.passes.alias_reshapes import alias_reshapes
 from edge_sdk.compiler.passes.check_nodes import check_nodes
 from edge_sdk.compiler.passes.drop_dead_nodes import drop_dead_nodes
 from edge_sdk.compiler.passes.fold_constants import fold_constants
+from edge_sdk.compiler.passes.fold_padding import fold_padding
 from edge_sdk.compiler.passes.fuse_activations import fuse_activations
 from edge_sdk.compiler.passes.sign_uint8 import sign_uint8
 
@@ -18,11 +19,11 @@ SIMPLIFYING = (
     check_nodes,
     fuse_activations,
 )
-PASSES = (*SIMPLIFYING, alias_reshapes)
+PASSES = (*SIMPLIFYING, fold_padding, alias_reshapes)
 
 
 def simplify(graph: Graph) -> None:
-    """Run all passes but the last. Raises as `run_passes` does."""
+    """Run these passes. Raises as `run_passes` does."""
     for graph_pass in SIMPLIFYING:
         graph_pass(graph)
 
