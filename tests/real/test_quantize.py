@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from edge_sdk.compiler.convert import convert, convert_graph
-from edge_sdk.quantization import Order, Quantized, quantize
+from edge_sdk.quantization import Order, Quantized, WeightsOrder, quantize, shrink_weights
 from edge_sdk.runtime.session import open_session
 from tests.real.quantize_sets import augmented, bearings, digits, perceptron, photographs
 from tests.support import require_shared
@@ -56,6 +56,18 @@ def test_an_image_model_chooses_the_same_classes_on_images_it_was_not_calibrated
     print(f"{name}: agreement {agreement:.3f}, {len(as_float)} -> {len(as_int8)} bytes\n{made.report.text()}")
     assert agreement >= AGREEMENT
     assert len(as_int8) < 0.6 * len(as_float)
+
+
+@pytest.mark.parametrize(("form", "share"), [("dynamic", 0.35), ("float16", 0.55)])
+def test_narrow_weights_choose_the_float_models_classes(form: str, share: float, tmp_path: Path):
+    data = (require_shared() / "vww96_fp32.tflite").read_bytes()
+    size, files, scaled = IMAGES["vww96_fp32"]
+    path = tmp_path / "capture.npz"
+    np.savez(path, x0=scaled(augmented(photographs(files), size, 100, seed=2)).astype(np.float32))
+    report = shrink_weights(data, "vww96_fp32", WeightsOrder(form, path)).report
+    print(report.text())
+    assert report.evaluation.outcome.agreement >= AGREEMENT
+    assert report.narrow_bytes < share * report.float_bytes
 
 
 @pytest.mark.parametrize("name", SENSORS)

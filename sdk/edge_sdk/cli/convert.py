@@ -24,14 +24,17 @@ from edge_sdk.errors import (
     about_file,
 )
 from edge_sdk.quantization.report import Report
+from edge_sdk.quantization.weights_only import WeightsReport
 from edge_sdk.units import printable, utf8
 
 _EXAMPLE = """examples:
   edge-sdk convert kws.tflite -o kws.wasm
   edge-sdk convert kws.tflite --standalone -o kws-browser.wasm
   edge-sdk convert kws.tflite --dry-run
-  edge-sdk convert kws.tflite --quantize capture.npz -o kws-int8.wasm"""
+  edge-sdk convert kws.tflite --quantize capture.npz -o kws-int8.wasm
+  edge-sdk convert kws.tflite --weights float16 -o kws-f16.wasm"""
 _KERNELS = "kernels.wasm"
+_Report = Report | WeightsReport
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -71,16 +74,16 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _converted(args: argparse.Namespace, data: bytes, kernels: bytes | None) -> tuple[Conversion, Report | None]:
+def _converted(args: argparse.Namespace, data: bytes, kernels: bytes | None) -> tuple[Conversion, _Report | None]:
     name = utf8(args.model.stem)
-    if args.quantize is None:
-        return convert(data, name=name, standalone=args.standalone, kernels=kernels), None
     made = quantizing.quantized(args, data, name)
+    if made is None:
+        return convert(data, name=name, standalone=args.standalone, kernels=kernels), None
     sha256 = hashlib.sha256(data).hexdigest()
     return convert_graph(made.graph, source_sha256=sha256, standalone=args.standalone, kernels=kernels), made.report
 
 
-def _print_report(args: argparse.Namespace, output: Path, conversion: Conversion, quantization: Report | None) -> None:
+def _print_report(args: argparse.Namespace, output: Path, conversion: Conversion, quantization: _Report | None) -> None:
     if args.json:
         report = conversion.report.to_dict() | {
             "form": conversion.manifest["form"],
@@ -89,7 +92,7 @@ def _print_report(args: argparse.Namespace, output: Path, conversion: Conversion
             "output": None if args.dry_run else utf8(str(output)),
         }
         if quantization is not None:
-            report["quantization"] = quantization.to_dict()
+            report[quantization.key] = quantization.to_dict()
         print(json.dumps(report))
         return
     if args.dry_run:

@@ -1,4 +1,4 @@
-"""`edge-sdk convert --quantize`: its options, its progress on stderr, its report."""
+"""`edge-sdk convert --quantize` and `--weights`: options, progress on stderr, report."""
 
 from __future__ import annotations
 
@@ -15,8 +15,17 @@ from rich.text import Text
 from edge_sdk.cli.terminal import logging_to, stderr_console
 from edge_sdk.compiler.quantize.calibrate import CALIBRATIONS
 from edge_sdk.compiler.quantize.rewrite import BORDERS
+from edge_sdk.compiler.quantize.weights_only import WEIGHTS
 from edge_sdk.errors import UsageError
-from edge_sdk.quantization import Order, Progress, Quantized, quantize
+from edge_sdk.quantization import (
+    Order,
+    Progress,
+    Quantized,
+    Shrunk,
+    WeightsOrder,
+    quantize,
+    shrink_weights,
+)
 
 AUTO, NONE = "auto", "none"
 _DEFAULTS = {"calibration": "mse", "keep_float": None, "io": "float32"}
@@ -40,18 +49,39 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="a node that stays in float, by name or number, several times or 3,4,5; "
         "'none'; 'auto': what rounding would cost too much (default)",
     )
+    group.add_argument(
+        "--weights",
+        choices=sorted(WEIGHTS),
+        help="make only the weights narrower: int8 (dynamic range) or float16; needs no samples",
+    )
+    group.add_argument(
+        "--evaluate", metavar="CAPTURE.npz", type=Path, help="with --weights: compare both models on these samples"
+    )
     group.add_argument("--io", choices=BORDERS, help="dtype of the model's inputs and outputs (default: float32)")
 
 
 def check(args: argparse.Namespace) -> None:
-    """Raise UsageError where an option of quantisation stands without --quantize."""
+    """Raise UsageError where options of quantisation do not go together."""
+    if args.quantize is not None and args.weights is not None:
+        raise UsageError(
+            "--quantize makes weights and activations int8, --weights weights alone: give one of them",
+            hint="edge-sdk convert --help",
+        )
+    if args.evaluate is not None and args.weights is None:
+        raise UsageError(
+            "--evaluate: only with --weights; --quantize compares by itself", hint="edge-sdk convert --help"
+        )
     given = [f"--{name.replace('_', '-')}" for name in _DEFAULTS if getattr(args, name) is not None]
     if given and args.quantize is None:
         raise UsageError(f"{', '.join(given)}: only with --quantize", hint="edge-sdk convert --help")
 
 
-def quantized(args: argparse.Namespace, data: bytes, name: str) -> Quantized:
-    """Quantise as the command line says. Raises as `quantize` does."""
+def quantized(args: argparse.Namespace, data: bytes, name: str) -> Quantized | Shrunk | None:
+    """Quantise as the command line says, if it does. Raises as `quantize` and `shrink_weights` do."""
+    if args.weights is not None:
+        return shrink_weights(data, name, WeightsOrder(args.weights, args.evaluate))
+    if args.quantize is None:
+        return None
     order = Order(
         capture=args.quantize,
         calibration=args.calibration or "mse",

@@ -25,6 +25,7 @@ from edge_sdk.compiler.importers import import_model
 from edge_sdk.compiler.passes import run_passes
 from edge_sdk.compiler.passes.lower import lower
 from edge_sdk.compiler.passes.memory_plan import plan_memory
+from edge_sdk.compiler.passes.narrow_constants import narrow_constants
 from edge_sdk.compiler.report import Report, make_report, sources_of
 from edge_sdk.errors import ModelError
 from edge_sdk.tensor import DTYPE_BYTES
@@ -76,6 +77,7 @@ def convert_graph(
     run_passes(graph)
     _require_arrays(graph)
     calls = lower(graph)
+    narrow_constants(calls)
     plan = plan_memory(graph, calls)
     layout = lay_out(graph, calls, plan)
     program = make_program(layout)

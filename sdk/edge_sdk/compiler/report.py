@@ -8,7 +8,7 @@ from typing import Any
 
 from edge_sdk.compiler.codegen.layout import Layout
 from edge_sdk.compiler.graph import Graph, Node, Value
-from edge_sdk.compiler.ops.op import KernelCall
+from edge_sdk.compiler.ops.op import KernelCall, contents
 from edge_sdk.compiler.passes.memory_plan import MemoryPlan
 
 #: Tensors that a report names, the largest of them.
@@ -173,7 +173,8 @@ def _arena(graph: Graph, calls: list[KernelCall]) -> list[TensorReport]:
 def _weights(calls: list[KernelCall]) -> list[TensorReport]:
     found: dict[int, TensorReport] = {}
     for call in calls:
-        named = {f"{call.node} {field}": array for field, array in call.constants.items()}
+        stored = call.constants | {field: contents(value) for field, value in call.stored.items()}
+        named = {f"{call.node} {field}": array for field, array in stored.items()}
         named |= {value.name: value.storage.data for value in call.reads.values() if value.storage.data is not None}
         for name, array in named.items():
             kind = f"{array.dtype}[{','.join(map(str, array.shape))}]"

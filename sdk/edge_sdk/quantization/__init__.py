@@ -6,6 +6,7 @@
     search     which nodes stay in float
     report     what came of it, for people and programs
     quantize   all of it in order
+    weights_only   the other way: narrower weights, float activations
 
 The rewriting itself is pure and lives in `edge_sdk.compiler.quantize`; here it meets the runtime.
 """
@@ -13,5 +14,6 @@ The rewriting itself is pure and lives in `edge_sdk.compiler.quantize`; here it 
 from __future__ import annotations
 
 from edge_sdk.quantization.quantize import Order, Progress, Quantized, quantize
+from edge_sdk.quantization.weights_only import Shrunk, WeightsOrder, shrink_weights
 
-__all__ = ["Order", "Progress", "Quantized", "quantize"]
+__all__ = ["Order", "Progress", "Quantized", "Shrunk", "WeightsOrder", "quantize", "shrink_weights"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from edge_sdk.quantization.outcome import Outcome
 from edge_sdk.units import seconds, si_bytes
@@ -54,8 +54,10 @@ class Report:
         float_accuracy: of the float model; None without labels.
         float_bytes, quantized_bytes: the modules' sizes.
         trials: how many sets of float nodes were tried.
+        key: its place in the JSON report of a conversion.
     """
 
+    key: ClassVar[str] = "quantization"
     name: str
     calibration: str
     io: str
@@ -81,7 +83,7 @@ class Report:
         lines = [
             f"calibrated    {self.samples['calibration']} samples, {self.calibration}",
             f"compared      {self.samples['comparison']} samples, {held_out}",
-            *self._quality(),
+            *outcome_lines(self.outcome, self.float_accuracy, self.chooses_a_class),
             f"size          {si_bytes(self.float_bytes)} -> {si_bytes(self.quantized_bytes)}",
         ]
         if self.speed is not None:
@@ -92,21 +94,22 @@ class Report:
             )
         return "\n".join(lines + self._float_nodes())
 
-    def _quality(self) -> list[str]:
-        outcome = self.outcome
-        lines = []
-        if outcome.accuracy is not None and self.float_accuracy is not None:
-            lines.append(f"accuracy      {self.float_accuracy:.2%} -> {outcome.accuracy:.2%}")
-        if self.chooses_a_class:
-            lines.append(f"agreement     {outcome.agreement:.2%} of the samples have the float model's class")
-        if outcome.signal_to_noise_db is None:
-            return [*lines, "output error  none"]
-        share = 10 ** (-outcome.signal_to_noise_db / 20)
-        most = f"at most {outcome.largest_error:.2%} of the range"
-        return [*lines, f"output error  {share:.2%} rms ({outcome.signal_to_noise_db:.1f} dB), {most}"]
-
     def _float_nodes(self) -> list[str]:
         kept = [node for node in self.nodes if not node.int8]
         lines = [f"int8          {len(self.nodes) - len(kept)} of {len(self.nodes)} nodes"]
         lines += [f"  float: {node.index} {node.op} {node.name}: {node.reason}" for node in kept]
         return lines
+
+
+def outcome_lines(outcome: Outcome, float_accuracy: float | None, chooses_a_class: bool) -> list[str]:
+    """Return what a report says of an outcome."""
+    lines = []
+    if outcome.accuracy is not None and float_accuracy is not None:
+        lines.append(f"accuracy      {float_accuracy:.2%} -> {outcome.accuracy:.2%}")
+    if chooses_a_class:
+        lines.append(f"agreement     {outcome.agreement:.2%} of the samples have the float model's class")
+    if outcome.signal_to_noise_db is None:
+        return [*lines, "output error  none"]
+    share = 10 ** (-outcome.signal_to_noise_db / 20)
+    most = f"at most {outcome.largest_error:.2%} of the range"
+    return [*lines, f"output error  {share:.2%} rms ({outcome.signal_to_noise_db:.1f} dB), {most}"]

@@ -9,6 +9,7 @@ import pytest
 import edge_sdk
 from edge_sdk.cli.main import main
 from tests.unit.compiler.quantize.float_models import samples, small_float_model
+from tests.unit.compiler.quantize.weights_models import heavy_float_model, heavy_samples
 
 
 @pytest.fixture
@@ -42,10 +43,31 @@ def test_json_holds_the_whole_report(model: Path, capsys: pytest.CaptureFixture[
     assert not model.with_suffix(".wasm").exists()
 
 
+@pytest.mark.parametrize("form", ["dynamic", "float16"])
+def test_a_module_with_narrow_weights_is_written_and_runs(
+    form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    path = tmp_path / "heavy.tflite"
+    path.write_bytes(heavy_float_model())
+    np.savez(tmp_path / "capture.npz", x0=heavy_samples(4))
+    assert main(["convert", str(path), "--weights", form, "--evaluate", str(tmp_path / "capture.npz"), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["weights"]["narrow_bytes"] == pytest.approx(report["module_bytes"], abs=100)
+    assert report["weights"]["evaluation"]["samples"] == 4
+    assert [layer["reason"] for layer in report["weights"]["layers"]] == ["", "", "", "fewer than 1024 weights"]
+    with edge_sdk.load(path.with_suffix(".wasm")) as loaded:
+        assert np.isfinite(loaded.run(heavy_samples(1)[0])[0]).all()
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "text"),
     [
         (["--io", "int8"], 2, "--io: only with --quantize"),
+        (["--weights", "dynamic", "--quantize", "capture.npz"], 2, "give one of them"),
+        (["--weights", "dynamic", "--io", "int8"], 2, "--io: only with --quantize"),
+        (["--evaluate", "capture.npz"], 2, "--evaluate: only with --weights"),
+        (["--weights", "int4"], 2, "invalid choice"),
+        (["--weights", "float16"], 3, "no layer has float weights that can be float16"),
         (["--quantize", "absent.npz"], 4, "no such file"),
         (["--quantize", "small.tflite"], 3, "not a readable .npz file"),
         (["--quantize", "capture.npz", "--keep-float", "auto", "--keep-float", "3"], 2, "goes with no other"),

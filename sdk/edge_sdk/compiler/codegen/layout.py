@@ -1,13 +1,14 @@
 r"""Where everything lies in linear memory, and what it holds at the start.
 
     0        KERNEL_RESERVE                                                              memory end
-    | kernels | descriptors | weights | states | packed, scratch | arena | inputs | outputs |
+    | kernels | descriptors | weights | states | widened | packed, scratch | arena | inputs | outputs |
                 \__________________________/
                  the image: the only part with contents
 
-Equal constants are stored once. Packed regions belong to one node each; all nodes share one scratch area, because
-one kernel runs at a time. An output that no kernel writes in its place (it is an input, a constant, or the second
-of two equal outputs) is copied at the end of a run.
+Equal constants are stored once; `prepare` widens those that are stored in a narrower type than kernels read. Packed
+regions belong to one node each; all nodes share one scratch area, because one kernel runs at a time. An output that no
+kernel writes in its place (it is an input, a constant, or the second of two equal outputs) is copied at the end of a
+run.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ from edge_sdk import abi
 from edge_sdk.abi import round_up
 from edge_sdk.compiler.codegen.slices import MAX_CALLS, slice_rows
 from edge_sdk.compiler.graph import Graph, Value
+from edge_sdk.compiler.ops.conversion import TYPES
 from edge_sdk.compiler.ops.op import KernelCall
 from edge_sdk.compiler.passes.memory_plan import ALIGN, MemoryPlan
 from edge_sdk.errors import ModelError
 
+_CAST = abi.KERNELS["cast"]
 #: What a 32-bit memory can hold.
 MAX_MEMORY_BYTES = 1 << 32
 
@@ -40,6 +43,14 @@ class PlacedCall:
 
 
 @dataclass(frozen=True)
+class _Widening:
+    """A call that `prepare` makes, and the number of the first call of a run that reads its result."""
+
+    node: int
+    call: KernelCall
+
+
+@dataclass(frozen=True)
 class Copy:
     """Bytes moved at the end of a run."""
 
@@ -50,9 +61,10 @@ class Copy:
 
 @dataclass
 class Layout:
-    """The result; `regions` maps a region's name to (offset, bytes)."""
+    """The result; `regions` maps a region's name to (offset, bytes), `widenings` run before everything else."""
 
     calls: list[PlacedCall] = field(default_factory=list)
+    widenings: list[PlacedCall] = field(default_factory=list)
     copies: list[Copy] = field(default_factory=list)
     inputs: list[int] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
@@ -82,32 +94,39 @@ class _LayoutMaker:
     def __init__(self, graph: Graph, calls: list[KernelCall], plan: MemoryPlan) -> None:
         self.graph = graph
         self.calls = calls
+        self.widenings = _widenings(calls)
         self.plan = plan
         self.layout = Layout()
-        self.end = abi.KERNEL_RESERVE
+        self.end = self.next_descriptor = abi.KERNEL_RESERVE
         self.addresses: dict[Value, int] = {}
         self.known: dict[bytes, int] = {}
         self.placed: dict[tuple[object, ...], int] = {}
 
     def make(self) -> Layout:
         kernels = [abi.KERNELS[call.kernel] for call in self.calls]
-        slices = self._slices(kernels)
+        slices, widening = self._slices(self.calls), self._slices([one.call for one in self.widenings])
         sizes = [kernel.descriptor_bytes * len(ranges) for kernel, ranges in zip(kernels, slices, strict=True)]
+        sizes += [_CAST.descriptor_bytes * len(ranges) for ranges in widening]
         descriptors = self._region("descriptors", sum(sizes))
         fields = [dict(call.numbers) for call in self.calls]
         self._require_room_for_packed(kernels)
         self._place_constants(fields)
         self._place_states()
+        self._place_widened(fields)
         self._place_work_areas(kernels, fields)
         self._place_arena()
         self._place_borders()
-        self._write_descriptors(kernels, slices, fields, descriptors)
+        self.next_descriptor = descriptors
+        for node, (call, ranges, numbers) in enumerate(zip(self.calls, slices, fields, strict=True)):
+            self.layout.calls.append(self._placed(node, call, ranges, numbers))
+        for one, ranges in zip(self.widenings, widening, strict=True):
+            self.layout.widenings.append(self._placed(one.node, one.call, ranges, one.call.numbers))
         return self.layout
 
-    def _slices(self, kernels: list[abi.Kernel]) -> list[list[tuple[int, int]]]:
+    def _slices(self, calls: list[KernelCall]) -> list[list[tuple[int, int]]]:
         slices, count = [], 0
-        for kernel, call in zip(kernels, self.calls, strict=True):
-            slices.append(slice_rows(kernel, call.numbers, call.node))
+        for call in calls:
+            slices.append(slice_rows(abi.KERNELS[call.kernel], call.numbers, call.node))
             count += len(slices[-1])
             if count > MAX_CALLS:
                 raise ModelError(f"{self.graph.name}: more than {MAX_CALLS} kernel calls for one run")
@@ -134,8 +153,9 @@ class _LayoutMaker:
         self.layout.image = bytearray(start - abi.KERNEL_RESERVE)
         for call, numbers in zip(self.calls, fields, strict=True):
             for name, array in call.constants.items():
-                numbers[name] = self._constant(array)
-            for value in call.reads.values():
+                if name not in call.stored:
+                    numbers[name] = self._constant(array)
+            for value in (*call.reads.values(), *call.stored.values()):
                 self._place_if_constant(value.storage)
         for value in self.graph.outputs:
             self._place_if_constant(value.storage)
@@ -150,6 +170,15 @@ class _LayoutMaker:
             self.addresses[value] = start + offset
             at = start + offset - abi.KERNEL_RESERVE
             image[at : at + value.size_bytes] = contents.tobytes()
+
+    def _place_widened(self, fields: list[dict[str, int | float]]) -> None:
+        wide = [one.call.writes["output"] for one in self.widenings]
+        offsets, size = _stacked(wide)
+        start = self._region("widened", size)
+        self.addresses |= {value: start + offset for value, offset in zip(wide, offsets, strict=True)}
+        wide_of = {one.call.reads["input"]: one.call.writes["output"] for one in self.widenings}
+        for call, numbers in zip(self.calls, fields, strict=True):
+            numbers |= {name: self.addresses[wide_of[narrow]] for name, narrow in call.stored.items()}
 
     def _place_if_constant(self, value: Value) -> None:
         if value.data is not None and value not in self.addresses:
@@ -202,24 +231,37 @@ class _LayoutMaker:
             if source != target:
                 self.layout.copies.append(Copy(target, source, value.size_bytes))
 
-    def _write_descriptors(
-        self,
-        kernels: list[abi.Kernel],
-        slices: list[list[tuple[int, int]]],
-        fields: list[dict[str, int | float]],
-        offset: int,
-    ) -> None:
-        for node, (call, kernel, ranges, numbers) in enumerate(zip(self.calls, kernels, slices, fields, strict=True)):
-            for name, value in (call.reads | call.writes).items():
-                numbers[name] = self.addresses[value.storage]
-            offsets = []
-            for begin, end in ranges:
-                words = kernel.pack(**{**numbers, "node": node, "begin": begin, "end": end})
-                at = offset - abi.KERNEL_RESERVE
-                self.layout.image[at : at + len(words)] = words
-                offsets.append(offset)
-                offset += len(words)
-            self.layout.calls.append(PlacedCall(call, kernel, tuple(offsets)))
+    def _placed(
+        self, node: int, call: KernelCall, ranges: list[tuple[int, int]], numbers: dict[str, int | float]
+    ) -> PlacedCall:
+        """Write the descriptors of a call, one after the other."""
+        kernel, offsets = abi.KERNELS[call.kernel], []
+        numbers = numbers | {name: self.addresses[value.storage] for name, value in (call.reads | call.writes).items()}
+        for begin, end in ranges:
+            words = kernel.pack(**{**numbers, "node": node, "begin": begin, "end": end})
+            at = self.next_descriptor - abi.KERNEL_RESERVE
+            self.layout.image[at : at + len(words)] = words
+            offsets.append(self.next_descriptor)
+            self.next_descriptor += len(words)
+        return PlacedCall(call, kernel, tuple(offsets))
+
+
+def _widenings(calls: list[KernelCall]) -> list[_Widening]:
+    """Return what fills the widened region: one call for each stored value, however many nodes read it."""
+    found: dict[Value, _Widening] = {}
+    for node, call in enumerate(calls):
+        for narrow in call.stored.values():
+            if narrow in found:
+                continue
+            wide = Value(f"{narrow.name} (widened)", "float32", narrow.shape)
+            numbers: dict[str, int | float] = {
+                "count": narrow.elements,
+                "from": TYPES[narrow.dtype],
+                "to": TYPES[wide.dtype],
+            }
+            cast = KernelCall(call.node, call.op, _CAST.name, numbers, {"input": narrow}, {"output": wide})
+            found[narrow] = _Widening(node, cast)
+    return list(found.values())
 
 
 def _stacked(values: list[Value]) -> tuple[list[int], int]:

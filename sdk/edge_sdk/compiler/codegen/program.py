@@ -1,6 +1,7 @@
 """What both forms of a module are made of: code bodies, data segments, manifest, all without function indices.
 
-    prepare: one call of prepare_<kernel> per packed node.   infer: every kernel call, then the copies of outputs.
+    prepare: weights are widened, then one call of prepare_<kernel> per packed node.
+    infer:   every kernel call, then the copies of outputs.
 
 Straight-line code is never interrupted, so each call stands in a loop of its own: engines test their deadline at
 loop headers. The first status that is not 0 is returned at once.
@@ -13,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edge_sdk import abi
-from edge_sdk.compiler.codegen.layout import Copy, Layout
+from edge_sdk.compiler.codegen.layout import Copy, Layout, PlacedCall
 from edge_sdk.compiler.codegen.wasm import data_segment, i32_const, uleb
 
 #: Contents are cut here, and runs of zeros that fill a block are left out: memory starts as zeros.
@@ -63,17 +64,20 @@ class Program:
 
 def make_program(layout: Layout) -> Program:
     """Return the program of a layout."""
+    packing = [
+        Step(f"prepare_{placed.kernel.name}", placed.descriptors[0]) for placed in layout.calls if placed.kernel.packed
+    ]
     return Program(
-        prepare=[
-            Step(f"prepare_{placed.kernel.name}", placed.descriptors[0])
-            for placed in layout.calls
-            if placed.kernel.packed
-        ],
-        infer=[Step(placed.kernel.name, offset) for placed in layout.calls for offset in placed.descriptors],
+        prepare=_steps(layout.widenings) + packing,
+        infer=_steps(layout.calls),
         copies=layout.copies,
         segments=cut_segments(layout.image, abi.KERNEL_RESERVE),
         pages=layout.memory_bytes // abi.WASM_PAGE_BYTES,
     )
+
+
+def _steps(calls: list[PlacedCall]) -> list[Step]:
+    return [Step(placed.kernel.name, offset) for placed in calls for offset in placed.descriptors]
 
 
 def cut_segments(image: bytes | bytearray, offset: int) -> list[tuple[int, memoryview]]:

@@ -37,6 +37,7 @@ class KernelCall:
         constants: descriptor field -> array to be placed with the weights.
         in_place: fields of `reads` whose memory the result may take.
         macs: multiply-accumulates, for the report.
+        stored: field of `constants` -> the same numbers in a narrower type, which are placed instead and widened once.
     """
 
     node: str
@@ -48,6 +49,7 @@ class KernelCall:
     constants: dict[str, NDArray[Any]] = field(default_factory=dict)
     in_place: tuple[str, ...] = ()
     macs: int = 0
+    stored: dict[str, Value] = field(default_factory=dict)
 
 
 class Op:

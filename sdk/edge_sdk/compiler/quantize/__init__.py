@@ -8,6 +8,7 @@
     weights          float weights -> int8 weights and int32 biases
     bias_correction  what rounded weights shift on average is taken off the bias
     rewrite          all of it -> the int8 graph, with quantize and dequantize nodes at the seams
+    weights_only     the other way: narrower weights, float activations
 
 Nothing here runs a model: who calls runs the graphs (`edge_sdk.quantization`) and hands back arrays. Numbers follow the
 TFLite 8-bit quantisation specification, so the result is what the reference kernels compute.

@@ -32,7 +32,16 @@ def descriptor(layout: Layout, index: int, part: int = 0) -> dict[str, float]:
 
 def test_regions_follow_each_other_above_the_kernels_reserve() -> None:
     _, _, layout = laid_out()
-    assert [*layout.regions] == ["descriptors", "weights", "states", "packed", "arena", "inputs", "outputs"]
+    assert [*layout.regions] == [
+        "descriptors",
+        "weights",
+        "states",
+        "widened",
+        "packed",
+        "arena",
+        "inputs",
+        "outputs",
+    ]
     end = abi.KERNEL_RESERVE
     for offset, size in layout.regions.values():
         assert offset >= end
