@@ -5,6 +5,7 @@ missing=""
 command -v mosquitto >/dev/null 2>&1 || [ -x /usr/sbin/mosquitto ] || missing="$missing mosquitto"
 command -v qemu-aarch64-static >/dev/null 2>&1 || missing="$missing qemu-user-static"
 command -v gcc >/dev/null 2>&1 || missing="$missing gcc libc6-dev"
+command -v busybox >/dev/null 2>&1 || missing="$missing busybox"
 command -v node >/dev/null 2>&1 || missing="$missing nodejs"
 # The target of tests/target: a machine in namespaces with its own OpenSSH server, and systemd where it boots.
 command -v ssh >/dev/null 2>&1 || missing="$missing openssh-client"

@@ -33,6 +33,7 @@ SIDES = ("inputs", "outputs")
 FLOAT_OPS: dict[str, str] = {
     "depthwise_conv2d": "the product of sum and multiplier is taken in float64 where that is exact, the same integer",
     "fully_connected": "the reference itself rescales its sums in float64",
+    "resize_bilinear": "the reference itself blends uint8 pixels in float32",
 }
 
 

@@ -5,6 +5,7 @@ The oracle runs in a process of its own, on the same random models; integer resu
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from importlib.util import find_spec
 from itertools import takewhile
@@ -94,7 +95,7 @@ def test_an_output_of_another_shape_is_refused_by_node_name(case: str, dtype: st
     for graph, node in nodes_of(case, dtype)[:5]:
         *outer, last = node.output.shape or (1,)
         node.output.shape = (*outer, last + 1)
-        with pytest.raises(ModelError, match=node.name):
+        with pytest.raises(ModelError, match=re.escape(node.name)):
             check_nodes(graph)
 
 

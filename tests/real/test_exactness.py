@@ -26,12 +26,8 @@ from tests.support import SHARED, require_shared
 CALLS = 200
 #: Reference inference above this many multiply-accumulates takes the oracle 0.1 s and more: fewer calls there.
 HEAVY_MACS, HEAVY_CALLS = 30_000_000, 8
-#: What does not convert yet -> reasons that have to be given.
-UNSUPPORTED = {
-    "keyword_scrambled": ["QUANTIZE x2: int16"],
-}
 FILES = sorted((SHARED / "models").glob("*.tflite"))
-MODELS = [path.stem for path in FILES if path.stem not in UNSUPPORTED] or ["models are absent"]
+MODELS = [path.stem for path in FILES] or ["models are absent"]
 #: Float twins of integer models: 1e-5 of the range with no allowance for what the oracle's own kernels differ.
 TWINS = ["ad01_fp32", "mobilenet_v2_1.0_224_fp32d", "resnet8_fp32", "vww96_fp32"]
 

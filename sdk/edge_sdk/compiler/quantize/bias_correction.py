@@ -26,6 +26,8 @@ def mean_shift(node: Node, error: Floats, mean: Floats) -> Floats | None:
         mean: of the node's input over the samples, in its shape.
     """
     shift: Floats
+    if node.op == "conv2d" and error.shape[3] != mean.shape[3]:
+        return None  # in groups
     if node.op == "fully_connected":
         shift = error @ mean.reshape(-1, error.shape[1]).mean(axis=0)
     elif node.op == "conv2d":

@@ -41,7 +41,6 @@ RULES: dict[str, Rule] = {
     "max_pool": Rule(keeps=True),
     "mean": Rule(),
     "mirror_pad": Rule(keeps=True),
-    "neg": Rule(),
     "pad": Rule(keeps=True),
     "reduce_max": Rule(keeps=True),
     "reduce_min": Rule(keeps=True),

@@ -126,8 +126,7 @@ class _Reading:
             ModelError: it is not.
         """
         require(not self._initialises, "an initialisation within another")
-        used = any(value in self.states for node in self.nodes for value in node.outputs)
-        require(not used, "an initialisation after a variable was used")
+        used = {value for node in self.nodes for value in (*node.inputs, *node.outputs) if value in self.states}
         kept, self.nodes, self._initialises = self.nodes, [], True
         try:
             run()
@@ -135,6 +134,7 @@ class _Reading:
                 value = node.inputs[0] if node.op == "assign" else None
                 known = value is not None and value.data is not None and node.output in self.states
                 require(known, f"the initialisation of a variable computes {node.origin}")
+                require(node.output not in used, "an initialisation after its variable was used")
                 if value is not None and value.data is not None:
                     self.states[node.output] = value.data.copy()
         finally:
