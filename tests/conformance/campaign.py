@@ -134,6 +134,8 @@ def begin(args: argparse.Namespace) -> Result:
     result.models = [model for model in result.models if not model.refused and not model.words]
     result.layers = [layers for layers in result.layers if layers.model in {model.model for model in result.models}]
     result.generated = {key: tally for key, tally in result.generated.items() if not tally.words}
+    if result.floats.wrong:
+        result.floats = FloatsTally()
     return result
 
 
