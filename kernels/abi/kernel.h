@@ -51,6 +51,24 @@ typedef struct edge_kernel {
 #define EDGE_KERNEL_PACKED(number, name, family) extern const edge_kernel edge_kernel_##name;
 #include "kernels.def"
 
+/* Defines the row of a plain kernel from its family's check(desc, id, memory), rows() and row_work(), and the function
+ * that does the work, run(desc, base). */
+#define EDGE_PLAIN_ROW(family, NAME, RUN)                                                                    \
+  static edge_status check_##NAME(const void *desc, const edge_memory *memory) {                             \
+    return check(desc, EDGE_KERNEL_##NAME, memory);                                                          \
+  }                                                                                                          \
+  static void run_##NAME(const void *desc, edge_isa isa, uint8_t *base, const void *packed, void *scratch) { \
+    (void)isa, (void)packed, (void)scratch;                                                                  \
+    RUN(desc, base);                                                                                         \
+  }                                                                                                          \
+  const edge_kernel edge_kernel_##NAME = {.name = #NAME,                                                     \
+                                          .id = EDGE_KERNEL_##NAME,                                          \
+                                          .desc_bytes = sizeof(edge_##family##_desc),                        \
+                                          .check = check_##NAME,                                             \
+                                          .rows = rows,                                                      \
+                                          .row_work = row_work,                                              \
+                                          .run = run_##NAME}
+
 /* The row of kernel `id`, or NULL. */
 const edge_kernel *edge_kernel_by_id(uint32_t id);
 

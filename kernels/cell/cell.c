@@ -88,23 +88,6 @@ static uint64_t rows(const void *desc) { return ((const edge_cell_desc *)desc)->
 
 static uint64_t row_work(const void *desc) { return edge_mul(((const edge_cell_desc *)desc)->units, 512u); }
 
-/* Defines the row of kernel NAME. */
-#define CELL_ROW(NAME, KERNEL)                                                                               \
-  static edge_status check_##NAME(const void *desc, const edge_memory *memory) {                             \
-    return check(desc, EDGE_KERNEL_##NAME, memory);                                                          \
-  }                                                                                                          \
-  static void run_##NAME(const void *desc, edge_isa isa, uint8_t *base, const void *packed, void *scratch) { \
-    (void)isa, (void)packed, (void)scratch;                                                                  \
-    KERNEL(desc, base);                                                                                      \
-  }                                                                                                          \
-  const edge_kernel edge_kernel_##NAME = {.name = #NAME,                                                     \
-                                          .id = EDGE_KERNEL_##NAME,                                          \
-                                          .desc_bytes = sizeof(edge_cell_desc),                              \
-                                          .check = check_##NAME,                                             \
-                                          .rows = rows,                                                      \
-                                          .row_work = row_work,                                              \
-                                          .run = run_##NAME};
-
-CELL_ROW(lstm_cell_s8, edge_qs8_lstm_cell__ref)
-CELL_ROW(lstm_cell_f32, edge_f32_lstm_cell__ref)
-CELL_ROW(rnn_cell_f32, edge_f32_rnn_cell__ref)
+EDGE_PLAIN_ROW(cell, lstm_cell_s8, edge_qs8_lstm_cell__ref);
+EDGE_PLAIN_ROW(cell, lstm_cell_f32, edge_f32_lstm_cell__ref);
+EDGE_PLAIN_ROW(cell, rnn_cell_f32, edge_f32_rnn_cell__ref);

@@ -3,6 +3,7 @@
 #define EDGE_CHECK_H
 
 #include "../abi/kernel.h"
+#include "math_f32.h"
 
 /* A region of linear memory. */
 typedef struct edge_region {
@@ -60,11 +61,7 @@ static inline int edge_windows_start_inside(uint32_t input, uint32_t output, uin
 }
 
 /* 1 if x is neither infinite nor NaN. By its bits: integer kernels look at fields of theirs too. */
-static inline int edge_is_finite(float x) {
-  uint32_t bits;
-  __builtin_memcpy(&bits, &x, 4);
-  return (bits & 0x7f800000u) != 0x7f800000u;
-}
+static inline int edge_is_finite(float x) { return (edge_bits_of_f32(x) & 0x7f800000u) != 0x7f800000u; }
 
 /* 1 if `low` .. `high` is a range of int8 values. */
 static inline int edge_s8_range_ok(int32_t low, int32_t high) { return low >= -128 && low <= high && high <= 127; }

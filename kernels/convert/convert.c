@@ -63,24 +63,7 @@ static uint64_t row_work(const void *desc) {
   return 64;
 }
 
-/* Defines the row of kernel NAME. */
-#define CONVERT_ROW(NAME, KERNEL)                                                                            \
-  static edge_status check_##NAME(const void *desc, const edge_memory *memory) {                             \
-    return check(desc, EDGE_KERNEL_##NAME, memory);                                                          \
-  }                                                                                                          \
-  static void run_##NAME(const void *desc, edge_isa isa, uint8_t *base, const void *packed, void *scratch) { \
-    (void)isa, (void)packed, (void)scratch;                                                                  \
-    KERNEL(desc, base);                                                                                      \
-  }                                                                                                          \
-  const edge_kernel edge_kernel_##NAME = {.name = #NAME,                                                     \
-                                          .id = EDGE_KERNEL_##NAME,                                          \
-                                          .desc_bytes = sizeof(edge_convert_desc),                           \
-                                          .check = check_##NAME,                                             \
-                                          .rows = rows,                                                      \
-                                          .row_work = row_work,                                              \
-                                          .run = run_##NAME};
-
-CONVERT_ROW(cast, edge_cast__ref)
-CONVERT_ROW(rescale, edge_rescale__ref)
-CONVERT_ROW(quantize_f32_s16, edge_f32_s16_quantize__ref)
-CONVERT_ROW(dequantize_s16_f32, edge_s16_f32_dequantize__ref)
+EDGE_PLAIN_ROW(convert, cast, edge_cast__ref);
+EDGE_PLAIN_ROW(convert, rescale, edge_rescale__ref);
+EDGE_PLAIN_ROW(convert, quantize_f32_s16, edge_f32_s16_quantize__ref);
+EDGE_PLAIN_ROW(convert, dequantize_s16_f32, edge_s16_f32_dequantize__ref);

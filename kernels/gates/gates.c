@@ -92,23 +92,6 @@ static uint64_t row_work(const void *desc) {
   return edge_mul(d->batch, (uint64_t)d->input_c + d->recurrent_c + EDGE_ROW_OVERHEAD);
 }
 
-/* Defines the row of kernel NAME. */
-#define GATES_ROW(NAME, KERNEL)                                                                              \
-  static edge_status check_##NAME(const void *desc, const edge_memory *memory) {                             \
-    return check(desc, EDGE_KERNEL_##NAME, memory);                                                          \
-  }                                                                                                          \
-  static void run_##NAME(const void *desc, edge_isa isa, uint8_t *base, const void *packed, void *scratch) { \
-    (void)isa, (void)packed, (void)scratch;                                                                  \
-    KERNEL(desc, base);                                                                                      \
-  }                                                                                                          \
-  const edge_kernel edge_kernel_##NAME = {.name = #NAME,                                                     \
-                                          .id = EDGE_KERNEL_##NAME,                                          \
-                                          .desc_bytes = sizeof(edge_gates_desc),                             \
-                                          .check = check_##NAME,                                             \
-                                          .rows = rows,                                                      \
-                                          .row_work = row_work,                                              \
-                                          .run = run_##NAME};
-
-GATES_ROW(gates_s8, edge_qs8_gates__ref)
-GATES_ROW(gates_f32, edge_f32_gates__ref)
-GATES_ROW(project_s8, edge_qs8_project__ref)
+EDGE_PLAIN_ROW(gates, gates_s8, edge_qs8_gates__ref);
+EDGE_PLAIN_ROW(gates, gates_f32, edge_f32_gates__ref);
+EDGE_PLAIN_ROW(gates, project_s8, edge_qs8_project__ref);
