@@ -15,10 +15,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge_sdk import load
 from edge_sdk.cli.main import main
+from edge_sdk.compiler.importers.tflite import schema
 from edge_sdk.health import read_health
 from tests.support import REPOSITORY, require_shared
-from tests.unit.compiler.tflite_writer import TfliteWriter
+from tests.unit.compiler.importers.test_control import handle
+from tests.unit.compiler.tflite_writer import TfliteWriter, add_options, options
 
 MOTOR = REPOSITORY / "examples/demo/motor.tflite"
 PATIENCE_S = 60.0
@@ -226,3 +229,29 @@ def test_a_delegate_of_an_engine_that_takes_none_is_named_with_its_key(
     np.savez(tmp_path / "capture.npz", x=np.zeros(24000, np.float32))
     assert main(["run", str(tmp_path / "pipeline.toml"), "--check"]) == 2
     assert "pipeline.toml: steps[2].model: engine 'host' takes no delegate" in capsys.readouterr().err
+
+
+def summing() -> bytes:
+    """y = the sum of all x so far, kept in a variable that begins at 7."""
+    model = TfliteWriter()
+    first = model.subgraph()
+    seven = first.constant("seven", np.full((1, 2), 7, np.float32))
+    first.operator("ASSIGN_VARIABLE", [handle(first), seven], [])
+    first.end([], [])
+    model.operator("CALL_ONCE", [], [], **options(schema.CallOnceOptions, INIT_SUBGRAPH=("i", 1)))
+    x, before, y = (model.tensor(name, (1, 2), "float32") for name in ("x", "before", "y"))
+    model.operator("READ_VARIABLE", [handle(model)], [before])
+    model.operator("ADD", [x, before], [y], **add_options())
+    model.operator("ASSIGN_VARIABLE", [handle(model), y], [])
+    return model.finish([x], [y])
+
+
+@pytest.mark.parametrize("engine", ["host", "sandbox", "litert"])
+def test_a_model_that_keeps_state_begins_anew_after_a_reset(engine: str, tmp_path: Path) -> None:
+    (tmp_path / "sum.tflite").write_bytes(summing())
+    x = np.array([[1, 2]], np.float32)
+    with load(tmp_path / "sum.tflite", engine=engine) as model:
+        assert model.keeps_state
+        assert [model.run(x)[0].tolist() for _ in range(2)] == [[[8, 9]], [[9, 11]]]
+        model.reset()
+        assert model.run(x)[0].tolist() == [[8, 9]]

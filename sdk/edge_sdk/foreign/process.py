@@ -144,12 +144,18 @@ class Child:
         return self._owner == os.getpid()
 
     def run(
-        self, arrays: tuple[NDArray[Any], ...], dtypes: tuple[str, ...], room_bytes: int, until_s: float
+        self,
+        arrays: tuple[NDArray[Any], ...],
+        dtypes: tuple[str, ...],
+        room_bytes: int,
+        until_s: float,
+        *,
+        anew: bool = False,
     ) -> tuple[NDArray[Any], ...] | wire.Refused:
-        """Let it run the model once. Raises as `wire.receive` does."""
+        """Let it run the model once, `anew` without its memory of earlier runs. Raises as `wire.receive` does."""
         self._listen()
         self._words = b""  # what it said of earlier calls explains nothing
-        wire.send(self._ask, {}, arrays, until_s)
+        wire.send(self._ask, wire.Run(anew), arrays, until_s)
         done = self.receive(wire.Done, until_s)
         if isinstance(done, wire.Refused):
             return done

@@ -1,7 +1,7 @@
 """The program of the child process: another runtime with one model, asked through pipes. Started, never imported.
 
     edge-sdk                                    this program
-      ask     --- u32 length | JSON | bytes --->  first the task; then, for each run, {} and the bytes of every input
+      ask     --- u32 length | JSON | bytes --->  first the task; then, for each run, {"anew"} and all inputs
       answer  <-- u32 length | JSON | bytes ----  what the model is; then the outputs, or {"fault", "text"}
       life    (never written)                     its end is the end of edge-sdk: SIGIO kills, also inside invoke
       model   sealed memory                       the file, which nobody can change any more
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import importlib
 import json
 import math
@@ -28,7 +29,18 @@ from typing import Any, NoReturn
 MAX_TEXT = 2000
 MORE_MEMORY = "it needs more memory"
 #: What is said of no model.
-EMPTY: dict[str, Any] = {"delegated": 0, "inputs": [], "outputs": []}
+EMPTY: dict[str, Any] = {"delegated": 0, "keeps_state": False, "inputs": [], "outputs": []}
+#: Operators of the TFLite schema whose results depend on earlier runs.
+KEEP_STATE = {
+    "BIDIRECTIONAL_SEQUENCE_LSTM",
+    "BIDIRECTIONAL_SEQUENCE_RNN",
+    "LSTM",
+    "RNN",
+    "SVDF",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM",
+    "UNIDIRECTIONAL_SEQUENCE_RNN",
+    "VAR_HANDLE",
+}
 
 
 class RefusalError(Exception):
@@ -55,13 +67,15 @@ def main(ask: int, answer: int, life: int, model: int) -> None:
         return
     write(answer, json.dumps(served.description).encode())
     while True:
-        read_message(ask)
+        anew: bool = json.loads(read_message(ask))["anew"]
         try:
             arrays = [read_array(ask, detail) for detail in served.inputs]
         except MemoryError:  # in the middle of the inputs: what follows could not be understood
             refuse(answer, RefusalError("memory", MORE_MEMORY))
             return
         try:
+            if anew:
+                served.open()
             outputs = served.run(arrays)
         except RefusalError as refusal:
             refuse(answer, refusal)
@@ -76,30 +90,36 @@ class Served:
     def __init__(self, task: dict[str, Any], path: str) -> None:
         runtime, version = find_runtime(task)
         limit_memory(task["memory_bytes"])
-        delegates = load_delegates(runtime, task)
-        resolver = getattr(runtime.OpResolverType, resolver_of(task))
+        self._delegates = load_delegates(runtime, task)
+        self._create = functools.partial(
+            runtime.Interpreter,
+            model_path=path,
+            num_threads=task["threads"],
+            experimental_op_resolver_type=getattr(runtime.OpResolverType, resolver_of(task)),
+        )
+        self.open()
+        operators = [one["op_name"] for one in self._interpreter._get_ops_details()]
+        self.description = {
+            "is": "opened",
+            "version": version,
+            "delegated": operators.count("DELEGATE"),
+            "keeps_state": not KEEP_STATE.isdisjoint(operators),
+            "inputs": [described(one) for one in self.inputs],
+            "outputs": [described(one) for one in self._outputs],
+        }
+
+    def open(self) -> None:
+        """Make the interpreter, without anything that an earlier one remembers."""
+        self._interpreter: Any = None  # the memory of both at once may be too much
         try:
-            self._interpreter = runtime.Interpreter(
-                model_path=path,
-                num_threads=task["threads"],
-                experimental_delegates=delegates,
-                experimental_op_resolver_type=resolver,
-            )
+            self._interpreter = self._create(experimental_delegates=self._delegates)
             self._interpreter.allocate_tensors()
             self.inputs = self._interpreter.get_input_details()
             self._outputs = self._interpreter.get_output_details()
-            delegated = sum(one["op_name"] == "DELEGATE" for one in self._interpreter._get_ops_details())
         except MemoryError:
             raise RefusalError("memory", MORE_MEMORY) from None
         except Exception as error:
             raise RefusalError("model", error) from error
-        self.description = {
-            "is": "opened",
-            "version": version,
-            "delegated": delegated,
-            "inputs": [described(one) for one in self.inputs],
-            "outputs": [described(one) for one in self._outputs],
-        }
 
     def run(self, arrays: list[Any]) -> list[Any]:
         """Return fresh outputs."""

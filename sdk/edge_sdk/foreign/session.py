@@ -146,6 +146,7 @@ class ForeignSession:
         self.restarts = 0
         self._row, self._python, self._task = engine, python, task
         self._deadline_s = deadline_s
+        self._anew = False
         self._memory_bytes: int = task["memory_bytes"]
         self._pauses = Restarts()
         self._lock = threading.Lock()
@@ -181,7 +182,7 @@ class ForeignSession:
             until_s = time.monotonic() + self._deadline_s
             child = self._ready(until_s)
             try:
-                answer = child.run(checked, self._dtypes, self._memory_bytes, until_s)
+                answer = child.run(checked, self._dtypes, self._memory_bytes, until_s, anew=self._anew)
             except wire.SilentError:
                 self._lost(child, 0.0)
                 self._start_again()
@@ -193,9 +194,27 @@ class ForeignSession:
             except BaseException:  # interrupted: nobody may take the answer for that of the next call
                 self._lost(child, 0.0)
                 raise
+            finally:  # a process that was lost has taken its memory with it
+                self._anew = False
         if isinstance(answer, wire.Refused):
             raise self._refusal(answer)
         return answer
+
+    @property
+    def keeps_state(self) -> bool:
+        """Whether a run depends on the runs before it; a vendor's or an own operator's memory is not known."""
+        return self._opened.keeps_state
+
+    def reset(self) -> None:
+        """Forget the runs so far: the next one takes as long as loading the model.
+
+        Raises:
+            RuntimeError: the model is closed.
+        """
+        with self._lock:
+            if not self._end.alive:
+                raise RuntimeError(f"model {self.name!r} is closed")
+            self._anew = self.keeps_state
 
     def close(self) -> None:
         """End the process; a call under way in another thread ends first."""

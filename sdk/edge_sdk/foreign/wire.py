@@ -56,8 +56,15 @@ class Opened(msgspec.Struct, frozen=True, tag="opened", tag_field="is"):
 
     version: Name
     delegated: Size
+    keeps_state: bool
     inputs: Annotated[tuple[Tensor, ...], Meta(max_length=MAX_TENSORS)]
     outputs: Annotated[tuple[Tensor, ...], Meta(max_length=MAX_TENSORS)]
+
+
+class Run(msgspec.Struct, frozen=True):
+    """A run is asked for; its inputs follow. `anew`: what the model remembers of earlier ones is forgotten first."""
+
+    anew: bool
 
 
 class Output(msgspec.Struct, frozen=True):

@@ -56,6 +56,8 @@ class Model(Protocol):
 
     def run(self, *inputs: NDArray[Any]) -> Sequence[NDArray[Any]]: ...
 
+    def reset(self) -> None: ...
+
     def close(self) -> None: ...
 
 
@@ -108,6 +110,13 @@ class ModelOptions(msgspec.Struct, frozen=True, kw_only=True):
     on_fault: Annotated[Literal["last_good", "skip", "stop"], Meta(description="what a failed inference becomes")] = (
         "last_good"
     )
+    on_gap: Annotated[
+        Literal["reset", "keep"],
+        Meta(
+            description="samples are missing, and the model keeps state between runs: reset = it begins anew with the "
+            "frame that has the gap; keep = it goes on"
+        ),
+    ] = "reset"
 
 
 class ModelStep:
@@ -148,6 +157,8 @@ class ModelStep:
         Raises:
             EdgeError: the model failed and `on_fault` is "stop".
         """
+        if frame.gap and self._options.on_gap == "reset":
+            self._model.reset()
         try:
             (found,) = self._model.run(to_tensor(frame.data, self._input))
             if found.size != self._output.elements:  # another runtime's output may depend on the data

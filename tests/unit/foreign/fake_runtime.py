@@ -65,7 +65,8 @@ class Interpreter:
 
     def _get_ops_details(self) -> list[dict[str, str]]:
         delegated = self.delegates or self.resolver == "auto"
-        return [{"op_name": "DELEGATE" if delegated else "ADD"}]
+        own = "VAR_HANDLE" if self.model.get("run") == "count" else "ADD"
+        return [{"op_name": own}, *([{"op_name": "DELEGATE"}] if delegated else [])]
 
     def set_tensor(self, index: int, value: np.ndarray) -> None:
         self.x = value
@@ -122,7 +123,12 @@ def behave(verb: str) -> None:
     elif verb == "huge output":
         os.write(answer, _framed({"is": "done", "outputs": [{"dtype": "float32", "shape": [1 << 30, 1 << 30]}]}))
     elif verb == "other answer":
-        os.write(answer, _framed({"is": "opened", "version": "1", "delegated": 0, "inputs": [], "outputs": []}))
+        os.write(
+            answer,
+            _framed(
+                {"is": "opened", "version": "1", "delegated": 0, "keeps_state": False, "inputs": [], "outputs": []}
+            ),
+        )
 
 
 def _framed(message: object) -> bytes:

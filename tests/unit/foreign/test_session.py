@@ -48,6 +48,26 @@ def test_it_is_used_like_any_model(opened: Open) -> None:
     session.close()
 
 
+def test_after_a_reset_a_model_that_keeps_state_begins_anew_in_the_same_process(opened: Open) -> None:
+    session = opened(run="count")
+    assert session.keeps_state
+    assert [session.run(X)[0][0, 0] for _ in range(3)] == [2, 3, 4]
+    pid = session.pid
+    session.reset()
+    assert [session.run(X)[0][0, 0] for _ in range(2)] == [2, 3]
+    assert (session.pid, session.restarts) == (pid, 0)
+    session.close()
+    with pytest.raises(RuntimeError, match="is closed"):
+        session.reset()
+
+
+def test_a_model_that_keeps_nothing_has_nothing_to_reset(opened: Open) -> None:
+    session = opened(load="")
+    assert not session.keeps_state
+    session.reset()
+    assert session.run(X)[0][0, 0] == 2
+
+
 def test_strides_do_not_matter_and_answers_are_fresh(opened: Open) -> None:
     session = opened()
     wide = np.repeat(X, 2, axis=1)

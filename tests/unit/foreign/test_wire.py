@@ -53,8 +53,8 @@ def test_the_kinds_of_answers_are_told_apart(pipe: Pipe) -> None:
     assert hear(pipe) == Refused("model", "no")
     say(pipe, {"is": "done", "outputs": [{"dtype": "int8", "shape": [2, 0]}]})
     assert hear(pipe) == Done((Output("int8", (2, 0)),))
-    say(pipe, {"is": "opened", "version": "1", "delegated": 2, "inputs": [], "outputs": []})
-    assert hear(pipe, Opened) == Opened("1", 2, (), ())
+    say(pipe, {"is": "opened", "version": "1", "delegated": 2, "keeps_state": False, "inputs": [], "outputs": []})
+    assert hear(pipe, Opened) == Opened("1", 2, False, (), ())
 
 
 def test_one_kind_is_no_other(pipe: Pipe) -> None:

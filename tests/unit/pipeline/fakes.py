@@ -24,6 +24,10 @@ class FakeModel:
         self.inputs, self.outputs = (inputs,), (outputs,)
         self.compute = compute
         self.closed = False
+        self.resets = 0
+
+    def reset(self) -> None:
+        self.resets += 1
 
     def run(self, *inputs: Any) -> tuple[Any, ...]:
         assert not self.closed

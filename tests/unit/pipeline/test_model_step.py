@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -65,6 +66,15 @@ def test_a_reconstruction_is_judged_by_its_mean_square_error() -> None:
     (found,) = step_of(model, score="reconstruction_error").push(frame(2.0))
     assert found.score == pytest.approx(1.0)
     assert found.data.tolist() == [1.0]
+
+
+@pytest.mark.parametrize(("options", "resets"), [({}, 2), ({"on_gap": "keep"}, 0)])
+def test_a_gap_makes_the_model_forget_unless_it_shall_keep_its_state(options: dict[str, str], resets: int) -> None:
+    model = loud_model()
+    step = step_of(model, **options)
+    for seq, gap in enumerate((False, True, False, True)):
+        step.push(replace(frame(0.9, seq), gap=gap))
+    assert model.resets == resets
 
 
 @pytest.mark.parametrize("fault", [DeadlineError("too slow"), SandboxError("trap")])
