@@ -94,6 +94,7 @@ def convert_graph(
                 "op": placed.call.op,
                 "kernel": placed.kernel.name,
                 "descriptors": list(placed.descriptors),
+                "macs": placed.call.macs,
             }
             for placed in layout.calls
         ],

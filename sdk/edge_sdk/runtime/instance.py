@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from edge_sdk.abi import KERNELS
 from edge_sdk.errors import BusyError, ModelError, SandboxError
 from edge_sdk.runtime import traps
 from edge_sdk.runtime._wasmtime import wasmtime
@@ -125,6 +126,7 @@ class NativeInstance:
 
     def __init__(self, plan: Plan, library: Library, ticks: int) -> None:
         self._ffi, self._lib = library.ffi, library.lib
+        self._library = library
         engine = engine_for(plan.spec)
         store = wasmtime.Store(engine)
         self.handle = self._lib.edge_session_open(plan.host_isa, plan.packed_limit)
@@ -157,9 +159,12 @@ class NativeInstance:
         )
         context = ctypes.cast(store._context(), ctypes.c_void_p).value
         handles = (exports.memory._memory, exports.prepare._func, exports.infer._func)
-        structs = [self._ffi.from_buffer(library.padded(handle)) for handle in handles]
+        structs = [self._padded(handle) for handle in handles]
         if self._lib.edge_session_bind(self.handle, context, *structs, inputs, len(inputs), outputs, len(outputs)):
             raise MemoryError("no memory for a session")
+
+    def _padded(self, struct: ctypes.Structure) -> Any:
+        return self._ffi.from_buffer(self._library.padded(struct))
 
     def prepare(self, ticks: int) -> Any:
         """Let the model prepare its kernels; 0, or what `explain` reads."""
@@ -172,6 +177,21 @@ class NativeInstance:
         return self._lib.edge_session_run(
             self.handle, ticks, self._ffi.new("void *[]", sources), self._ffi.new("void *[]", targets)
         )
+
+    def time_calls(self, ticks: int, calls: Sequence[tuple[str, int]]) -> tuple[Any, list[int]]:
+        """Make kernel calls one after another; return (0 or what `explain` reads, nanoseconds of each).
+
+        Args:
+            calls: (kernel, offset of its descriptor), as infer() makes them.
+        """
+        took = self._ffi.new("int64_t[]", len(calls))
+        rows = self._ffi.new("edge_timed_call[]", [(offset, KERNELS[kernel].number) for kernel, offset in calls])
+        functions = self._ffi.NULL
+        if self._adapter is not None:
+            found = {kernel: self._padded(self._adapter.function(kernel)._func) for kernel, _ in calls}
+            functions = self._ffi.new("void *[]", [found[kernel] for kernel, _ in calls])
+        failed = self._lib.edge_session_time(self.handle, ticks, rows, functions, len(calls), took)
+        return failed, list(took)
 
     def explain(self, failed: int) -> Failure:
         """Return why a run failed, and free what tells it.

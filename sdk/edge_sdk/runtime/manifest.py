@@ -44,6 +44,7 @@ class NodeRow(Struct, frozen=True):
     op: Name
     kernel: Name
     descriptors: Annotated[tuple[U32, ...], Meta(max_length=1 << 16)] = ()
+    macs: Count = 0
 
 
 class Manifest(Struct, frozen=True):

@@ -56,6 +56,11 @@ class Adapter:
         for name in names:
             table.set(self._store, SLOTS[name], exports[name])
 
+    def function(self, name: str) -> wasmtime.Func:
+        """Return a function that `connect` has connected."""
+        found: wasmtime.Func = self._exports[name]
+        return found
+
     def refused_descriptor(self) -> int:
         """Return the descriptor of the last call that a kernel refused."""
         return int(self._exports["refused"].value(self._store)) & 0xFFFFFFFF

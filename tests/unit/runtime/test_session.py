@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_sdk.errors import InputError, UsageError
+from edge_sdk.errors import InputError, ModelError, SandboxError, UnsupportedPlatformError, UsageError
 from edge_sdk.runtime import provider
 from edge_sdk.runtime.provider import NativeStatus
 from edge_sdk.runtime.session import Session, open_session
@@ -225,6 +225,48 @@ def test_host_and_sandbox_agree_to_the_bit() -> None:
     a, b = (rng.standard_normal(COUNT).astype(np.float32) for _ in range(2))
     results = [open_session(adder(), engine=engine).run(a, b)[0].tobytes() for engine in ("host", "sandbox")]
     assert results[0] == results[1]
+
+
+def with_wrong_node(kernel: str, descriptor: int) -> bytes:
+    """A module whose manifest says that its node calls `kernel` with the descriptor there."""
+    node = {"name": "0", "op": "ADD", "kernel": kernel, "descriptors": [descriptor]}
+    return module(
+        ADD,
+        MEMORY,
+        PREPARE,
+        infer(call("add", DESCRIPTOR)),
+        data(DESCRIPTOR, add_descriptor()),
+        manifest_=manifest(nodes=[node]),
+    )
+
+
+@pytest.mark.parametrize("engine", ["host", "sandbox"])
+def test_each_kernel_call_is_timed_and_does_its_work(engine: str) -> None:
+    with open_session(adder(), engine=engine) as model:
+        model.run(VECTOR, HALF)
+        took = model.time_nodes()
+        assert len(took) == len(model.manifest["nodes"])
+        assert all(0 < ns < 10**10 for ns in took)
+        np.testing.assert_array_equal(model.run(HALF, HALF)[0], HALF * 2)
+
+
+@pytest.mark.parametrize("engine", ["host", "sandbox"])
+def test_a_manifest_that_lies_about_kernels_is_refused_when_they_are_timed(engine: str) -> None:
+    lie = pytest.raises(ModelError, match="names 'conv2d_s8', which the module does not import")
+    with open_session(with_wrong_node("conv2d_s8", DESCRIPTOR), engine=engine) as model, lie:
+        model.time_nodes()
+    with open_session(with_wrong_node("add_f32", DESCRIPTOR + 4), engine=engine) as model:
+        with pytest.raises(SandboxError):
+            model.time_nodes()
+        model.run(VECTOR, HALF)
+        with pytest.raises(SandboxError):  # the instance that the first one spoilt was replaced
+            model.time_nodes()
+
+
+def test_without_the_native_library_nothing_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provider, "native_status", lambda: NativeStatus(None, "switched off", "switched off"))
+    with open_session(adder(), engine="sandbox") as model, pytest.raises(UnsupportedPlatformError, match="no native"):
+        model.time_nodes()
 
 
 @pytest.mark.parametrize("native", ["0", "1"])

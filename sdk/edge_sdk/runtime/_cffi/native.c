@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define TEXT_BYTES 256u
 
@@ -175,14 +176,18 @@ void edge_outcome_free(uintptr_t address) {
   if (o != NULL && o->kind != EDGE_OUTCOME_NO_MEMORY) free(o);
 }
 
-static uintptr_t invoke(edge_session *session, const handle *func, uint64_t epoch_ticks) {
-  raw_value result[1] = {{0}};
+static uintptr_t invoke_with(edge_session *session, const handle *func, uint64_t epoch_ticks, uint32_t argument) {
+  raw_value result[1] = {{(int32_t)argument}};
   void *trap = NULL;
   wasmtime.set_epoch_deadline(session->context, epoch_ticks);
   void *error = wasmtime.func_call_unchecked(session->context, func, result, 1, &trap);
   if (error != NULL) return outcome(EDGE_OUTCOME_ERROR, 0, error);
   if (trap != NULL) return outcome(EDGE_OUTCOME_TRAP, 0, trap);
   return result[0].i32 != 0 ? outcome(EDGE_OUTCOME_STATUS, result[0].i32, NULL) : 0;
+}
+
+static uintptr_t invoke(edge_session *session, const handle *func, uint64_t epoch_ticks) {
+  return invoke_with(session, func, epoch_ticks, 0);
 }
 
 /* 0 with the lock held, or an outcome without it. A store is not thread-safe: misuse gives wrong results silently. */
@@ -226,6 +231,34 @@ uintptr_t edge_session_run(edge_session *session, uint64_t epoch_ticks, const vo
 
 uintptr_t edge_session_run1(edge_session *session, uint64_t epoch_ticks, const void *input, void *output) {
   return edge_session_run(session, epoch_ticks, &input, &output);
+}
+
+static int64_t now_ns(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* A kernel of the host, called as the trampoline calls it. */
+static uintptr_t call_host(edge_session *session, const edge_timed_call *call) {
+  raw_value args[1] = {{(int32_t)call->descriptor}};
+  void *trap = enter(session, args, (edge_kernel_id)call->kernel, edge_host_call);
+  return trap != NULL ? outcome(EDGE_OUTCOME_TRAP, 0, trap) : 0;
+}
+
+uintptr_t edge_session_time(edge_session *session, uint64_t epoch_ticks, const edge_timed_call *calls,
+                            const void *const *functions, size_t count, int64_t *took_ns) {
+  uintptr_t result = lock_session(session);
+  if (result != 0) return result;
+  int64_t before = now_ns();
+  for (size_t i = 0; i < count && result == 0; i++) {
+    result = functions == NULL ? call_host(session, &calls[i])
+                               : invoke_with(session, functions[i], epoch_ticks, calls[i].descriptor);
+    const int64_t after = now_ns();
+    took_ns[i] = after - before;
+    before = after;
+  }
+  return unlock_session(session, result);
 }
 
 void edge_session_after_fork(edge_session *session) {

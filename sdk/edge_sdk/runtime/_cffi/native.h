@@ -73,6 +73,15 @@ uintptr_t edge_session_run(edge_session *session, uint64_t epoch_ticks, const vo
                            void *const *outputs);
 /* The same for a model of one input and one output. */
 uintptr_t edge_session_run1(edge_session *session, uint64_t epoch_ticks, const void *input, void *output);
+/* One kernel call of a model, as infer() makes it. */
+typedef struct edge_timed_call {
+  uint32_t descriptor;
+  int32_t kernel;
+} edge_timed_call;
+/* Make the calls one after another and write how long each took: `took_ns`, `count` numbers, monotonic.
+ * functions: for each call a wasmtime_func_t, padded; NULL: the host kernels. Outcomes are those of a run. */
+uintptr_t edge_session_time(edge_session *session, uint64_t epoch_ticks, const edge_timed_call *calls,
+                            const void *const *functions, size_t count, int64_t *took_ns);
 void edge_outcome_free(uintptr_t outcome);
 /* In the child of a fork: forget the other threads; a session one of them was using is lost. */
 void edge_session_after_fork(edge_session *session);
