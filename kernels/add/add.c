@@ -62,6 +62,62 @@ static void run_spans(const edge_add_desc *d, size_t element, uint8_t *base, edg
   }
 }
 
+/* ---- the estimate ---- */
+
+/* product * 2^exponent, rounded. product < 2^62, exponent < 0. */
+static int64_t scaled_down(uint64_t product, int32_t exponent) {
+  if (exponent < -63) return 0;
+  return (int64_t)(((product >> (-exponent - 1)) + 1u) >> 1);
+}
+
+static int32_t pair(int64_t a, int64_t b) { return (int32_t)((uint32_t)b << 16 | (uint32_t)a); }
+
+/* With e = -shift, the reference's output is F, |F - z| <= 1/2 + 2^-(e + 1), where z is the sum of its two scaled
+ * operands by the last scale. Each operand is off by less than 1, so z is less than 2^(1 - e) from the real sum; that
+ * is at most 255 / 2^bits from the estimate, because each weight is off by 1/2. margin is all this together. */
+edge_add_estimate edge_add_plan(const edge_add_desc *d) {
+  const edge_add_estimate none = {0, 0, 0, 0, 0, 0};
+  const uint64_t a = (uint64_t)d->a_multiplier * (uint64_t)d->multiplier;
+  const uint64_t b = (uint64_t)d->b_multiplier * (uint64_t)d->multiplier;
+  const int32_t exponent = EDGE_ADD_LEFT - 62 + d->shift; /* the weights are a and b by 2^(exponent + their shifts) */
+  if (d->shift > -8) return none;                         /* the margin would be as wide as a step */
+  /* |u| < 2^30: 255 * (wa + wb) + 2^7 steps for the zero point and the half. */
+  for (uint32_t bits = 22; bits >= 14; bits--) {
+    const int64_t wa = scaled_down(a, exponent + d->a_shift + (int32_t)bits);
+    const int64_t wb = scaled_down(b, exponent + d->b_shift + (int32_t)bits);
+    const int64_t margin = 256 + ((INT64_C(5) << bits) >> (1 - d->shift));
+    if (255 * (wa + wb) + (INT64_C(129) << bits) >= INT64_C(1) << 30) continue;
+    if (margin << 4 >= INT64_C(1) << bits) return none;
+    const int64_t constant = (INT64_C(1) << (bits - 1)) - d->a_zero_point * wa - d->b_zero_point * wb;
+    const edge_add_estimate found = {pair(wa >> 15, wb >> 15), pair(wa & 0x7fff, wb & 0x7fff), (int32_t)constant,
+                                     (int32_t)margin,          (int32_t)((1u << bits) - 1u),   bits};
+    return found;
+  }
+  return none;
+}
+
+/* ---- the choice ---- */
+
+static edge_add_kernel *kernel_f32(edge_isa isa) {
+  switch ((int)isa) {
+#if defined(EDGE_BUILD_X86)
+    case EDGE_ISA_AVX2:
+    case EDGE_ISA_AVX512VNNI:
+      return edge_f32_add__avx2;
+#elif defined(EDGE_BUILD_AARCH64)
+    case EDGE_ISA_NEON:
+    case EDGE_ISA_NEON_DOTPROD:
+      return edge_f32_add__neon;
+#elif defined(EDGE_BUILD_WASM)
+    case EDGE_ISA_WASM_SIMD128:
+    case EDGE_ISA_WASM_RELAXED:
+      return edge_f32_add__wasm_simd128;
+#endif
+    default:
+      return edge_f32_add__ref;
+  }
+}
+
 static edge_add_kernel *kernel_s8(edge_isa isa) {
   switch ((int)isa) {
 #if defined(EDGE_BUILD_X86)
@@ -88,8 +144,8 @@ static void run_s8(const void *desc, edge_isa isa, uint8_t *base, const void *pa
 }
 
 static void run_f32(const void *desc, edge_isa isa, uint8_t *base, const void *packed, void *scratch) {
-  (void)isa, (void)packed, (void)scratch;
-  run_spans(desc, 4, base, edge_f32_add__ref);
+  (void)packed, (void)scratch;
+  run_spans(desc, 4, base, kernel_f32(isa));
 }
 
 const edge_kernel edge_kernel_add_s8 = {.name = "add_s8",

@@ -1,4 +1,4 @@
-/* Addition, the truth. The float loop is as fast as it needs to be: memory decides. */
+/* Addition, the truth. */
 #include "add.h"
 
 #include "../common/fixed_point.h"

@@ -57,6 +57,42 @@ static inline void edge_lanes_store2_s8(int8_t *to, edge_lanes a, edge_lanes b, 
   _mm_storeu_si128((__m128i *)(void *)to, edge_lanes_narrow(sums, o));
 }
 
+/* 2 * EDGE_LANES int8 of a and b, widened, as pairs (a[i], b[i]) of int16 in an order of their own, and what gives
+ * each pair's sum of products with a pair of weights. edge_lanes_store2_woven undoes the order. */
+static inline void edge_lanes_weave(const int8_t *a, const int8_t *b, edge_lanes pairs[2]) {
+  const __m256i x = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)a));
+  const __m256i y = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)b));
+  pairs[0] = _mm256_unpacklo_epi16(x, y);
+  pairs[1] = _mm256_unpackhi_epi16(x, y);
+}
+static inline edge_lanes edge_lanes_dot(edge_lanes pairs, edge_lanes weights) {
+  return _mm256_madd_epi16(pairs, weights);
+}
+static inline void edge_lanes_store2_woven(int8_t *to, edge_lanes a, edge_lanes b, edge_lanes_output o) {
+  _mm_storeu_si128((__m128i *)(void *)to, edge_lanes_narrow(_mm256_packs_epi32(a, b), o));
+}
+
+static inline edge_lanes edge_lanes_and(edge_lanes a, edge_lanes b) { return _mm256_and_si256(a, b); }
+static inline edge_lanes edge_lanes_or(edge_lanes a, edge_lanes b) { return _mm256_or_si256(a, b); }
+static inline edge_lanes edge_lanes_less(edge_lanes a, edge_lanes b) { return _mm256_cmpgt_epi32(b, a); }
+static inline int edge_lanes_any(edge_lanes x) { return !_mm256_testz_si256(x, x); }
+
+/* Arithmetic shift right by a count of all lanes. */
+typedef __m128i edge_lanes_count;
+static inline edge_lanes_count edge_lanes_count_of(int count) { return _mm_cvtsi32_si128(count); }
+static inline edge_lanes edge_lanes_shr(edge_lanes x, edge_lanes_count count) { return _mm256_sra_epi32(x, count); }
+
+/* EDGE_LANES floats. */
+typedef __m256 edge_reals;
+static inline edge_reals edge_reals_splat(float x) { return _mm256_set1_ps(x); }
+static inline edge_reals edge_reals_load(const void *from) { return _mm256_loadu_ps((const float *)from); }
+static inline void edge_reals_store(void *to, edge_reals x) { _mm256_storeu_ps((float *)to, x); }
+static inline edge_reals edge_reals_add(edge_reals a, edge_reals b) { return _mm256_add_ps(a, b); }
+/* Operands in this order keep a NaN. */
+static inline edge_reals edge_reals_clamp(edge_reals x, edge_reals low, edge_reals high) {
+  return _mm256_min_ps(high, _mm256_max_ps(low, x));
+}
+
 #include "lanes_scale.h"
 
 #endif

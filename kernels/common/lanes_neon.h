@@ -49,6 +49,41 @@ static inline void edge_lanes_store2_s8(int8_t *to, edge_lanes a, edge_lanes b, 
   vst1_s8(to, vmin_s8(o.high, vmax_s8(o.low, vqmovn_s16(sums))));
 }
 
+/* 2 * EDGE_LANES int8 of a and b, widened, as pairs (a[i], b[i]) of int16, and what gives each pair's sum of products
+ * with a pair of weights. */
+static inline void edge_lanes_weave(const int8_t *a, const int8_t *b, edge_lanes pairs[2]) {
+  const int16x8_t x = vmovl_s8(vld1_s8(a)), y = vmovl_s8(vld1_s8(b));
+  pairs[0] = vreinterpretq_s32_s16(vzip1q_s16(x, y));
+  pairs[1] = vreinterpretq_s32_s16(vzip2q_s16(x, y));
+}
+static inline edge_lanes edge_lanes_dot(edge_lanes pairs, edge_lanes weights) {
+  const int16x8_t x = vreinterpretq_s16_s32(pairs), w = vreinterpretq_s16_s32(weights);
+  return vpaddq_s32(vmull_s16(vget_low_s16(x), vget_low_s16(w)), vmull_high_s16(x, w));
+}
+static inline void edge_lanes_store2_woven(int8_t *to, edge_lanes a, edge_lanes b, edge_lanes_output o) {
+  edge_lanes_store2_s8(to, a, b, o);
+}
+
+static inline edge_lanes edge_lanes_and(edge_lanes a, edge_lanes b) { return vandq_s32(a, b); }
+static inline edge_lanes edge_lanes_or(edge_lanes a, edge_lanes b) { return vorrq_s32(a, b); }
+static inline edge_lanes edge_lanes_less(edge_lanes a, edge_lanes b) { return vreinterpretq_s32_u32(vcltq_s32(a, b)); }
+static inline int edge_lanes_any(edge_lanes x) { return vmaxvq_u32(vreinterpretq_u32_s32(x)) != 0; }
+
+/* Arithmetic shift right by a count of all lanes. */
+typedef int32x4_t edge_lanes_count;
+static inline edge_lanes_count edge_lanes_count_of(int count) { return vdupq_n_s32(-count); }
+static inline edge_lanes edge_lanes_shr(edge_lanes x, edge_lanes_count count) { return vshlq_s32(x, count); }
+
+/* EDGE_LANES floats. */
+typedef float32x4_t edge_reals;
+static inline edge_reals edge_reals_splat(float x) { return vdupq_n_f32(x); }
+static inline edge_reals edge_reals_load(const void *from) { return vld1q_f32((const float *)from); }
+static inline void edge_reals_store(void *to, edge_reals x) { vst1q_f32((float *)to, x); }
+static inline edge_reals edge_reals_add(edge_reals a, edge_reals b) { return vaddq_f32(a, b); }
+static inline edge_reals edge_reals_clamp(edge_reals x, edge_reals low, edge_reals high) {
+  return vminq_f32(vmaxq_f32(x, low), high); /* both give NaN for a NaN */
+}
+
 #include "lanes_scale.h"
 
 #endif

@@ -83,6 +83,41 @@ static inline void edge_lanes_store2_s8(int8_t *to, edge_lanes a, edge_lanes b, 
   wasm_v128_store64_lane(to, wasm_i8x16_min(wasm_i8x16_max(bytes, o.low), o.high), 0);
 }
 
+/* 2 * EDGE_LANES int8 of a and b, widened, as pairs (a[i], b[i]) of int16, and what gives each pair's sum of products
+ * with a pair of weights. */
+static inline void edge_lanes_weave(const int8_t *a, const int8_t *b, edge_lanes pairs[2]) {
+  const v128_t x = wasm_i16x8_load8x8(a), y = wasm_i16x8_load8x8(b);
+  pairs[0] = wasm_i16x8_shuffle(x, y, 0, 8, 1, 9, 2, 10, 3, 11);
+  pairs[1] = wasm_i16x8_shuffle(x, y, 4, 12, 5, 13, 6, 14, 7, 15);
+}
+static inline edge_lanes edge_lanes_dot(edge_lanes pairs, edge_lanes weights) {
+  return wasm_i32x4_dot_i16x8(pairs, weights);
+}
+static inline void edge_lanes_store2_woven(int8_t *to, edge_lanes a, edge_lanes b, edge_lanes_output o) {
+  edge_lanes_store2_s8(to, a, b, o);
+}
+
+static inline edge_lanes edge_lanes_and(edge_lanes a, edge_lanes b) { return wasm_v128_and(a, b); }
+static inline edge_lanes edge_lanes_or(edge_lanes a, edge_lanes b) { return wasm_v128_or(a, b); }
+static inline edge_lanes edge_lanes_less(edge_lanes a, edge_lanes b) { return wasm_i32x4_lt(a, b); }
+static inline int edge_lanes_any(edge_lanes x) { return wasm_v128_any_true(x); }
+
+/* Arithmetic shift right by a count of all lanes. */
+typedef uint32_t edge_lanes_count;
+static inline edge_lanes_count edge_lanes_count_of(int count) { return (uint32_t)count; }
+static inline edge_lanes edge_lanes_shr(edge_lanes x, edge_lanes_count count) { return wasm_i32x4_shr(x, count); }
+
+/* EDGE_LANES floats. */
+typedef v128_t edge_reals;
+static inline edge_reals edge_reals_splat(float x) { return wasm_f32x4_splat(x); }
+static inline edge_reals edge_reals_load(const void *from) { return wasm_v128_load(from); }
+static inline void edge_reals_store(void *to, edge_reals x) { wasm_v128_store(to, x); }
+static inline edge_reals edge_reals_add(edge_reals a, edge_reals b) { return wasm_f32x4_add(a, b); }
+/* x < low ? low : x, and so on: these forms keep a NaN and are one instruction each. */
+static inline edge_reals edge_reals_clamp(edge_reals x, edge_reals low, edge_reals high) {
+  return wasm_f32x4_pmin(wasm_f32x4_pmax(x, low), high);
+}
+
 #include "lanes_scale.h"
 
 #endif

@@ -58,8 +58,8 @@ static uint64_t region_bytes_packed(const edge_dw_desc *d, int is_float) {
 
 static uint64_t region_bytes_scratch(const edge_dw_desc *d, uint64_t element) {
   const uint64_t taps = (uint64_t)d->filter_h * d->filter_w;
-  const uint64_t bytes = taps * 8u + ((uint64_t)d->input_c + 15u) / 16u * 16u * element;
-  return (bytes + 15u) / 16u * 16u + 64u;
+  const uint64_t line = edge_mul(edge_mul(d->input_w, d->input_c), element);
+  return edge_add(edge_add(taps * 8u, line) / 16u * 16u, 96u);
 }
 
 #define REQUIRE(field, reason, condition) EDGE_REQUIRE(id, depthwise_conv2d, field, reason, condition)

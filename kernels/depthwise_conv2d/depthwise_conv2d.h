@@ -1,9 +1,10 @@
 /* Depthwise convolution, inside: what its kernels are given, and how the weights are packed for them.
  *
  * A kernel computes `pixels` neighbouring output pixels, all channels. Input tap k of pixel i is the channel vector at
- * taps[k] + i * step: in the image, or a vector of the input zero point for a tap outside it (then pixels == 1). So
- * borders cost no test in the kernel. Channels come in tiles; the last tile is moved back to end with the last
- * channel, so that nothing outside a pixel is read or written (values in the overlap are computed twice, alike).
+ * taps[k] + i * step: in the image, or in a line of the input zero point for a tap above or below it; left and right of
+ * it there is one pixel a time. So borders cost no test in the kernel. Channels come in tiles; the last tile is moved
+ * back to end with the last channel, so that nothing outside a pixel is read or written (values in the overlap are
+ * computed twice, alike).
  *
  * s8, packed, for each tile of `positions` lanes (P):
  *

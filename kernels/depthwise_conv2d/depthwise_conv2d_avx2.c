@@ -94,28 +94,61 @@ static void qs8_c8(const edge_dw_desc *d, const void *packed, const uint8_t *con
 const edge_dw_kernel edge_qs8_depthwise_conv2d__avx2_c16 = {qs8_c16, 16, 16, 1, EDGE_LANES_POWERS, ORDER_C16};
 const edge_dw_kernel edge_qs8_depthwise_conv2d__avx2_c8 = {qs8_c8, 8, 16, 1, EDGE_LANES_POWERS, ORDER_C8};
 
+/* 8 channels of `block` neighbouring pixels, or of one pixel and `block` tiles: their sums in registers. One sum alone
+ * would wait for itself. From one to the next: `step` bytes of input, `weight_step` floats of weights, `next` floats of
+ * output; weight_step 0: the weights of a tap are loaded once. */
+static inline __attribute__((always_inline)) void block_f32(const edge_dw_desc *d, const float *weights,
+                                                            size_t weight_step, const uint8_t *const *taps, size_t at,
+                                                            size_t step, const uint32_t block, uint32_t count,
+                                                            float *output, size_t next) {
+  const __m256 low = _mm256_set1_ps(d->act_min.f), high = _mm256_set1_ps(d->act_max.f);
+  __m256 sums[8];
+  for (uint32_t p = 0; p < block; p++) sums[p] = _mm256_loadu_ps(weights + p * weight_step);
+  for (uint32_t k = 0; k < count; k++) {
+    const float *w = weights + 8u * (k + 1u);
+    const uint8_t *from = taps[k] + at;
+    for (uint32_t p = 0; p < block; p++) {
+      const __m256 x = _mm256_loadu_ps((const float *)(const void *)(from + p * step));
+      sums[p] = _mm256_fmadd_ps(x, _mm256_loadu_ps(w + p * weight_step), sums[p]);
+    }
+  }
+  /* Operands in this order keep a NaN. */
+  for (uint32_t p = 0; p < block; p++) {
+    _mm256_storeu_ps(output + p * next, _mm256_min_ps(high, _mm256_max_ps(low, sums[p])));
+  }
+}
+
+/* All channels of `block` pixels. */
+static inline __attribute__((always_inline)) void blocks_f32(const edge_dw_desc *d, const void *packed,
+                                                             const uint8_t *const *taps, size_t at, size_t step,
+                                                             const uint32_t block, uint32_t count, float *output) {
+  const float *weights = packed;
+  const size_t tile = 8u * (count + 1u);
+  uint32_t c = 0;
+  for (; block == 1 && c + 32u <= d->output_c; c += 32u, weights += 4u * tile) {
+    block_f32(d, weights, tile, taps, at + 4u * (size_t)c, 32, 4, count, output + c, 8);
+  }
+  for (; c < d->output_c; c += 8u, weights += tile) {
+    const uint32_t start = edge_dw_start(c, 8, d->output_c);
+    block_f32(d, weights, 0, taps, at + 4u * (size_t)start, step, block, count, output + start, d->output_c);
+  }
+}
+
 static inline __attribute__((always_inline)) void pixels_f32(const edge_dw_desc *d, const void *packed,
                                                              const uint8_t *const *taps, size_t step, uint32_t pixels,
                                                              uint8_t *output, uint32_t count) {
-  const __m256 low = _mm256_set1_ps(d->act_min.f), high = _mm256_set1_ps(d->act_max.f);
-  const uint32_t channels = d->output_c;
-  for (uint32_t i = 0; i < pixels; i++) {
-    const float *weights = packed;
-    float *out = (float *)(void *)output + (size_t)i * channels;
-    for (uint32_t c = 0;;) {
-      const uint32_t start = c + 8u <= channels ? c : channels - 8u;
-      __m256 sum = _mm256_loadu_ps(weights);
-      weights += 8;
-      for (uint32_t k = 0; k < count; k++, weights += 8) {
-        const float *x = (const float *)(const void *)(taps[k] + i * step) + start;
-        sum = _mm256_fmadd_ps(_mm256_loadu_ps(x), _mm256_loadu_ps(weights), sum);
-      }
-      /* Operands in this order keep a NaN. */
-      _mm256_storeu_ps(out + start, _mm256_min_ps(high, _mm256_max_ps(low, sum)));
-      c += 8u;
-      if (c >= channels) break;
-    }
+  float *to = (float *)(void *)output;
+  size_t at = 0;
+  for (; pixels >= 8; pixels -= 8u, at += 8u * step, to += 8u * (size_t)d->output_c) {
+    blocks_f32(d, packed, taps, at, step, 8, count, to);
   }
+  for (; pixels >= 4; pixels -= 4u, at += 4u * step, to += 4u * (size_t)d->output_c) {
+    blocks_f32(d, packed, taps, at, step, 4, count, to);
+  }
+  for (; pixels >= 2; pixels -= 2u, at += 2u * step, to += 2u * (size_t)d->output_c) {
+    blocks_f32(d, packed, taps, at, step, 2, count, to);
+  }
+  if (pixels != 0) blocks_f32(d, packed, taps, at, step, 1, count, to);
 }
 
 static void f32_c8(const edge_dw_desc *d, const void *packed, const uint8_t *const *taps, size_t step, uint32_t pixels,

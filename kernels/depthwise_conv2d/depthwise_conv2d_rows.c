@@ -87,7 +87,7 @@ void edge_f32_depthwise_conv2d_pack(const edge_dw_desc *d, const edge_dw_kernel 
 /* What stays the same while a call walks its pixels. */
 typedef struct walk {
   const edge_dw_desc *d;
-  const uint8_t *outside; /* a channel vector of the input zero point */
+  const uint8_t *outside; /* an image line of the input zero point */
   const uint8_t **taps;
   size_t pixel_bytes;              /* of the input */
   uint32_t inner_begin, inner_end; /* output columns whose whole window is inside the image's width */
@@ -122,20 +122,19 @@ static void find_inner(walk *w) {
 static void do_row(const walk *w, const edge_dw_kernel *kernel, const uint8_t *image, int64_t top, const void *packed,
                    uint8_t *output, size_t output_pixel_bytes) {
   const edge_dw_desc *d = w->d;
-  const int whole = top >= 0 && top + (int64_t)(d->filter_h - 1u) * d->dilation_h < d->input_h;
   for (uint32_t x = 0; x < d->output_w;) {
     uint32_t pixels = 1;
-    if (whole && x >= w->inner_begin && x < w->inner_end) pixels = w->inner_end - x;
+    if (x >= w->inner_begin && x < w->inner_end) pixels = w->inner_end - x;
     aim(w, image, top, (int64_t)x * d->stride_w - d->pad_left);
     kernel->pixels(d, packed, w->taps, d->stride_w * w->pixel_bytes, pixels, output + x * output_pixel_bytes);
     x += pixels;
   }
 }
 
-/* Scratch: the vector of zero points first (round_up(input_c, 16) elements), then the taps. */
+/* Scratch: the line of zero points first, then the taps. */
 void edge_depthwise_conv2d_rows(const edge_dw_desc *d, const edge_dw_kernel *kernel, uint32_t element_bytes,
                                 uint8_t *base, const void *packed, void *scratch) {
-  const size_t outside_bytes = ((size_t)d->input_c + 15u) / 16u * 16u * element_bytes;
+  const size_t outside_bytes = ((size_t)d->input_w * d->input_c * element_bytes + 15u) / 16u * 16u;
   const size_t image_bytes = (size_t)d->input_h * d->input_w * d->input_c * element_bytes;
   const size_t output_pixel_bytes = (size_t)d->output_c * element_bytes;
   uint8_t *outside = scratch;

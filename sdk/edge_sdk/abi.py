@@ -129,7 +129,7 @@ def scratch_bytes(kernel: Kernel, fields: Mapping[str, float]) -> int:
     f = {name: int(value) for name, value in fields.items() if isinstance(value, int)}
     element = 4 if kernel.is_float else 1
     if kernel.family == "depthwise_conv2d":
-        return round_up(f["filter_h"] * f["filter_w"] * 8 + round_up(f["input_c"], 16) * element, 16) + 64
+        return (f["filter_h"] * f["filter_w"] * 8 + f["input_w"] * f["input_c"] * element) // 16 * 16 + 96
     if kernel.family in ("conv2d", "fully_connected"):
         k = round_up(f["input_c"] * f.get("filter_h", 1) * f.get("filter_w", 1), 16)
         return 8 * k * (4 if kernel.is_float else 2) + 64

@@ -181,7 +181,8 @@ def _convert(file: Path, data: bytes) -> bytes:
 
 def _compiler_identity() -> bytes:
     """Return a hash that changes when a conversion could give another result: the compiler's files and the ABI."""
-    digest = hashlib.sha256((files("edge_sdk") / "abi.json").read_bytes())
+    page = files("edge_sdk")
+    digest = hashlib.sha256((page / "abi.json").read_bytes() + (page / "abi.py").read_bytes())
     spec = find_spec("edge_sdk.compiler")
     for root in (spec.submodule_search_locations or ()) if spec is not None else ():
         for source in sorted(Path(root).rglob("*.py")):

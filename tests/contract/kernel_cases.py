@@ -170,6 +170,30 @@ def adds(rng: Rng, kernel: str) -> Iterator[Case]:
         expected = getattr(oracle, kernel)(a, f)
         places = tuple(name for name in ("a", "b") if f[f"{name}_count"] == count)
         yield Case(kernel, f"{f['a_count']}+{f['b_count']}", a, expected, f, 0.0, places)
+    if not is_float:
+        yield from every_pair(rng, kernel)
+
+
+def every_pair(rng: Rng, kernel: str) -> Iterator[Case]:
+    """All operands of add_s8: scales of trained models, ties at every other sum, steps above and below the output's."""
+    a, b = (x.astype(np.int8).reshape(-1) for x in np.meshgrid(np.arange(-128, 128), np.arange(-128, 128)))
+    tie = 2**30
+    for a_multiplier, b_multiplier, multiplier, a_shift, shift in (
+        (*(int(x) for x in rng.integers(2**30, 2**31, 3)), 0, -19),
+        (*(int(x) for x in rng.integers(2**30, 2**31, 3)), -3, -18),
+        (tie, tie, tie, 0, -18),
+        (tie, tie, tie, -1, -17),
+        (tie + 1, tie - 1, tie, 0, -18),
+        (2**31 - 1, 2**31 - 1, 2**31 - 1, 0, -8),
+        (2**31 - 1, 2**31 - 1, 2**31 - 1, 0, -14),
+        (2**31 - 1, 0, 2**31 - 1, 0, -31),
+    ):
+        f = {"count": a.size, "a_count": a.size, "b_count": a.size, "act_min": -128, "act_max": 127}
+        f |= {"a_zero_point": int(rng.integers(-128, 128)), "b_zero_point": int(rng.integers(-128, 128))}
+        f |= {"a_multiplier": a_multiplier, "b_multiplier": b_multiplier, "multiplier": multiplier}
+        f |= {"a_shift": a_shift, "b_shift": 0, "shift": shift, "output_zero_point": int(rng.integers(-128, 128))}
+        inputs = {"a": a, "b": b}
+        yield Case(kernel, f"every pair, {multiplier} >> {-shift}", inputs, oracle.add_s8(inputs, f), f)
 
 
 def elementwise(rng: Rng, kernel: str) -> Iterator[Case]:

@@ -80,9 +80,9 @@ static void bind_depthwise(int is_float, const uint32_t *words, uint32_t field, 
       break;
     }
     case EDGE_FIELD_depthwise_conv2d_scratch_bytes: {
-      const uint64_t bytes = times(taps, 8u);
-      const uint64_t border = round_16(d->input_c) * (is_float ? 4u : 1u);
-      rule->low = bytes < INT64_MAX / 2 ? (int64_t)round_16(bytes + border) + 64 : INT64_MAX;
+      const uint64_t line = times(times(d->input_w, d->input_c), is_float ? 4u : 1u), each = times(taps, 8u);
+      const int fits = line < INT64_MAX / 4 && each < INT64_MAX / 4;
+      rule->low = fits ? (int64_t)((each + line) / 16u * 16u) + 96 : INT64_MAX;
       break;
     }
     default:
