@@ -126,6 +126,10 @@ static uint32_t pack_channel_s8(const edge_gemm *g, const int8_t *filter, uint32
   return sum;
 }
 
+static void mark(const edge_gemm *g, int32_t *words, uint32_t word) {
+  for (uint32_t i = 0; i < g->nr; i++) words[word * g->nr + i] = -1;
+}
+
 static void pack_mbqm(const edge_gemm *g, int32_t multiplier, int32_t shift, uint32_t lane, int32_t *words) {
   const int32_t left = shift > 0 ? shift : 0;
   const int32_t right = shift > 0 ? 0 : -shift;
@@ -134,8 +138,13 @@ static void pack_mbqm(const edge_gemm *g, int32_t multiplier, int32_t shift, uin
   words[EDGE_TILE_RIGHT * g->nr + lane] = right;
   words[EDGE_TILE_POWER * g->nr + lane] = right > 30 ? 0 : (int32_t)1 << (30 - right);
   words[EDGE_TILE_SIGN * g->nr + lane] = right > 0 ? -1 : 0;
-  if (left == 0 && right <= 30) return;
-  for (uint32_t i = 0; i < g->nr; i++) words[EDGE_TILE_SCALAR * g->nr + i] = -1;
+  if (left != 0 || right > 30) mark(g, words, EDGE_TILE_SCALAR);
+  if (left != 0 || right > 30 || right == 0) mark(g, words, EDGE_TILE_LARGE);
+}
+
+/* 255 * 255 * k + |bias| bounds a sum, whatever the zero points are. */
+static int is_large(const edge_gemm_weights *w, uint32_t bias) {
+  return w->k > 8192u || bias + (UINT32_C(1) << 29) >= UINT32_C(1) << 30;
 }
 
 static void pack_s8(const edge_gemm *g, const edge_gemm_weights *w, uint32_t channel, uint32_t lane, uint8_t *tile) {
@@ -147,6 +156,7 @@ static void pack_s8(const edge_gemm *g, const edge_gemm_weights *w, uint32_t cha
   words[EDGE_TILE_BIAS * g->nr + lane] = (int32_t)(bias - panel_zero * sum);
   if (w->epilogue == EDGE_GEMM_MBQM) {
     pack_mbqm(g, w->multiplier[channel], w->shift[channel], lane, words);
+    if (is_large(w, bias)) mark(g, words, EDGE_TILE_LARGE);
   } else {
     ((double *)(void *)(words + EDGE_TILE_SCALE * g->nr))[lane] = w->scale[channel];
   }

@@ -66,43 +66,92 @@ EDGE_INLINE __m256i words(const uint8_t *tile, uint32_t word) {
   return _mm256_loadu_si256((const __m256i *)(const void *)edge_tile_words(tile, word, NR));
 }
 
-/* The constants of a tile's epilogue in registers: loaded before the first store, which could alias them. */
+/* Forms of the epilogue. The two fast ones make one shift of the two roundings of edge_mbqm; e is `right`:
+ *
+ *   AS_RELU    act_min >= zero_point: a negative sum counts as 0. In unsigned 64 bits, with the multiplier doubled so
+ *              that the result of an odd lane ends in its place,
+ *              (x * 2m + 2^31 + (e > 0) * 2^(31 + e)) >> (32 + e)
+ *   AS_SIGNED  not EDGE_TILE_LARGE: (((x * m + 2^30 + 2^(30 + e)) >> 31) - (x < 0)) >> e. (Where x < 0 and the first
+ *              rounding gives 0, edge_mbqm takes the 1 not away; the result is 0 by both.)
+ */
+enum { AS_MBQM, AS_SIGNED, AS_RELU, AS_F64 };
+
+/* The constants of a tile's epilogue. */
 typedef struct finish {
-  __m256i multiplier, odd_multiplier, left, right, mask, threshold; /* MBQM */
-  __m256d scale[2], low, high;                                      /* F64; the bounds are without the zero point */
-  __m128i zero_point, act_min, act_max;
+  __m256i multiplier, odd_multiplier; /* by the lanes with even numbers, and with odd ones in their places */
+  __m256i half, odd_half;             /* AS_SIGNED, AS_RELU: what is added to the product */
+  __m256i shift, odd_shift;           /* AS_RELU */
+  __m256i left, right, mask, threshold;
+  __m256d scale[2], low, high; /* AS_F64; the bounds are without the zero point */
 } finish;
 
-EDGE_INLINE finish finish_of(const edge_gemm_task *task, const uint8_t *tile, const int f64) {
-  finish f;
-  f.zero_point = _mm_set1_epi16((int16_t)task->zero_point);
-  f.act_min = _mm_set1_epi8((char)task->act_min.i);
-  f.act_max = _mm_set1_epi8((char)task->act_max.i);
-  if (f64) {
-    const double *scale = (const double *)(const void *)edge_tile_words(tile, EDGE_TILE_SCALE, NR);
-    f.scale[0] = _mm256_loadu_pd(scale);
-    f.scale[1] = _mm256_loadu_pd(scale + 4);
-    f.low = _mm256_set1_pd(task->act_min.i - task->zero_point);
-    f.high = _mm256_set1_pd(task->act_max.i - task->zero_point);
-  } else {
-    f.multiplier = words(tile, EDGE_TILE_MULTIPLIER);
-    f.odd_multiplier = _mm256_srli_epi64(f.multiplier, 32);
-    f.left = words(tile, EDGE_TILE_LEFT);
-    f.right = words(tile, EDGE_TILE_RIGHT);
-    f.mask = _mm256_sub_epi32(_mm256_sllv_epi32(_mm256_set1_epi32(1), f.right), _mm256_set1_epi32(1));
-    f.threshold = _mm256_srli_epi32(f.mask, 1);
-  }
-  return f;
+/* What is the same for all tiles. */
+typedef struct limits {
+  __m256i zero_point;
+  __m128i act_min, act_max;
+} limits;
+
+EDGE_INLINE limits limits_of(const edge_gemm_task *task) {
+  const limits l = {_mm256_set1_epi16((int16_t)task->zero_point), _mm_set1_epi8((char)task->act_min.i),
+                    _mm_set1_epi8((char)task->act_max.i)};
+  return l;
+}
+
+EDGE_INLINE void finish_f64(finish *f, const edge_gemm_task *task, const uint8_t *tile) {
+  const double *scale = (const double *)(const void *)edge_tile_words(tile, EDGE_TILE_SCALE, NR);
+  f->scale[0] = _mm256_loadu_pd(scale);
+  f->scale[1] = _mm256_loadu_pd(scale + 4);
+  f->low = _mm256_set1_pd(task->act_min.i - task->zero_point);
+  f->high = _mm256_set1_pd(task->act_max.i - task->zero_point);
+}
+
+/* 2^by + (e > 0) * 2^(by + e) in 64 bits, for e in the even lanes. */
+EDGE_INLINE __m256i halves(__m256i e, const int by) {
+  const __m256i first = _mm256_set1_epi64x(INT64_C(1) << by);
+  const __m256i second = _mm256_sllv_epi64(first, e);
+  return _mm256_add_epi64(first, _mm256_andnot_si256(_mm256_cmpeq_epi64(e, _mm256_setzero_si256()), second));
+}
+
+EDGE_INLINE void finish_mbqm(finish *f, const uint8_t *tile, const int as) {
+  const __m256i even = _mm256_set1_epi64x(0xffffffff), multiplier = words(tile, EDGE_TILE_MULTIPLIER);
+  const int by = as == AS_RELU ? 31 : 30;
+  f->right = words(tile, EDGE_TILE_RIGHT);
+  f->left = words(tile, EDGE_TILE_LEFT);
+  f->mask = _mm256_sub_epi32(_mm256_sllv_epi32(_mm256_set1_epi32(1), f->right), _mm256_set1_epi32(1));
+  f->threshold = _mm256_srli_epi32(f->mask, 1);
+  f->multiplier = as == AS_RELU ? _mm256_add_epi32(multiplier, multiplier) : multiplier;
+  f->odd_multiplier = _mm256_srli_epi64(f->multiplier, 32);
+  const __m256i right = _mm256_and_si256(f->right, even), odd_right = _mm256_srli_epi64(f->right, 32);
+  f->half = halves(right, by);
+  f->odd_half = halves(odd_right, by);
+  f->shift = _mm256_add_epi64(right, _mm256_set1_epi64x(32));
+  f->odd_shift = odd_right;
+}
+
+EDGE_INLINE __m256i relu(__m256i acc, const finish *f) {
+  const __m256i x = _mm256_max_epi32(acc, _mm256_setzero_si256());
+  const __m256i even = _mm256_add_epi64(_mm256_mul_epu32(x, f->multiplier), f->half);
+  const __m256i odd = _mm256_add_epi64(_mm256_mul_epu32(_mm256_srli_epi64(x, 32), f->odd_multiplier), f->odd_half);
+  return _mm256_blend_epi32(_mm256_srlv_epi64(even, f->shift), _mm256_srlv_epi64(odd, f->odd_shift), 0xaa);
+}
+
+/* (x * m + half) >> 31, with x in the lanes of acc. */
+EDGE_INLINE __m256i high_product(__m256i acc, const finish *f, __m256i half, __m256i odd_half) {
+  const __m256i even = _mm256_add_epi64(_mm256_mul_epi32(acc, f->multiplier), half);
+  const __m256i odd = _mm256_add_epi64(_mm256_mul_epi32(_mm256_srli_epi64(acc, 32), f->odd_multiplier), odd_half);
+  return _mm256_blend_epi32(_mm256_srli_epi64(even, 31), _mm256_slli_epi64(odd, 1), 0xaa);
+}
+
+EDGE_INLINE __m256i mbqm_signed(__m256i acc, const finish *f) {
+  const __m256i high = high_product(acc, f, f->half, f->odd_half);
+  return _mm256_srav_epi32(_mm256_add_epi32(high, _mm256_srai_epi32(acc, 31)), f->right);
 }
 
 /* edge_mbqm by lane. The second rounding is RoundingDivideByPOT, which cannot overflow: add 1 where the bits shifted
  * out are more than half, or half and the value is not negative. */
 EDGE_INLINE __m256i mbqm(__m256i acc, const finish *f) {
-  const __m256i x = _mm256_sllv_epi32(acc, f->left);
   const __m256i half = _mm256_set1_epi64x(INT64_C(1) << 30);
-  const __m256i even = _mm256_add_epi64(_mm256_mul_epi32(x, f->multiplier), half);
-  const __m256i odd = _mm256_add_epi64(_mm256_mul_epi32(_mm256_srli_epi64(x, 32), f->odd_multiplier), half);
-  const __m256i high = _mm256_blend_epi32(_mm256_srli_epi64(even, 31), _mm256_slli_epi64(odd, 1), 0xaa);
+  const __m256i high = high_product(_mm256_sllv_epi32(acc, f->left), f, half, half);
   const __m256i threshold = _mm256_sub_epi32(f->threshold, _mm256_srai_epi32(high, 31));
   const __m256i up = _mm256_cmpgt_epi32(_mm256_and_si256(high, f->mask), threshold);
   return _mm256_sub_epi32(_mm256_srav_epi32(high, f->right), up);
@@ -115,19 +164,28 @@ EDGE_INLINE __m128i round_f64(__m128i acc, __m256d scale, const finish *f) {
   return _mm256_cvttpd_epi32(_mm256_add_pd(x, half));
 }
 
-/* 8 outputs in the low half. Saturation to int16 and int8 on the way never hides what the clamp would change. */
-EDGE_INLINE __m128i output_s8(__m256i acc, const finish *f, const int f64) {
-  __m128i low, high;
-  if (f64) {
-    low = round_f64(_mm256_castsi256_si128(acc), f->scale[0], f);
-    high = round_f64(_mm256_extracti128_si256(acc, 1), f->scale[1], f);
+EDGE_INLINE __m256i rounded(__m256i acc, const finish *f, const int as) {
+  if (as == AS_RELU) return relu(acc, f);
+  if (as == AS_SIGNED) return mbqm_signed(acc, f);
+  if (as == AS_MBQM) return mbqm(acc, f);
+  const __m128i low = round_f64(_mm256_castsi256_si128(acc), f->scale[0], f);
+  return _mm256_set_m128i(round_f64(_mm256_extracti128_si256(acc, 1), f->scale[1], f), low);
+}
+
+/* One row's sums of `nt` tiles to outputs. Saturation to int16 and int8 on the way never hides what the clamp would
+ * change. */
+EDGE_INLINE void store_s8(int8_t *output, const __m256i *acc, const finish *f, const limits *l, const int nt,
+                          const int as) {
+  const __m256i first = rounded(acc[0], &f[0], as), second = nt == 2 ? rounded(acc[1], &f[1], as) : first;
+  const __m256i wide = _mm256_permute4x64_epi64(_mm256_packs_epi32(first, second), 0xd8);
+  const __m256i sum = _mm256_adds_epi16(wide, l->zero_point);
+  const __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
+  const __m128i y = _mm_min_epi8(_mm_max_epi8(bytes, l->act_min), l->act_max);
+  if (nt == 2) {
+    _mm_storeu_si128((__m128i *)(void *)output, y);
   } else {
-    const __m256i y = mbqm(acc, f);
-    low = _mm256_castsi256_si128(y);
-    high = _mm256_extracti128_si256(y, 1);
+    _mm_storel_epi64((__m128i *)(void *)output, y);
   }
-  const __m128i sum = _mm_adds_epi16(_mm_packs_epi32(low, high), f->zero_point);
-  return _mm_min_epi8(_mm_max_epi8(_mm_packs_epi16(sum, sum), f->act_min), f->act_max);
 }
 
 /* One pair of k: weights [8][2]. */
@@ -144,8 +202,9 @@ EDGE_INLINE void step_s8(const edge_gemm_task *task, const uint8_t *a, const uin
   }
 }
 
+/* Rows of A by `nt` tiles; `f`: the tiles' finish. */
 EDGE_INLINE void tile_s8(const edge_gemm_task *task, const uint8_t *a, const int32_t *terms, const uint8_t *tiles,
-                         int8_t *output, const int mr, const int nt, const int f64) {
+                         const finish *f, const limits *l, int8_t *output, const int mr, const int nt, const int as) {
   __m256i acc[4][2];
   EDGE_UNROLL for (int j = 0; j < nt; j++) {
     EDGE_UNROLL for (int r = 0; r < mr; r++) acc[r][j] = words(TILE(tiles, j), EDGE_TILE_BIAS);
@@ -160,42 +219,60 @@ EDGE_INLINE void tile_s8(const edge_gemm_task *task, const uint8_t *a, const int
     step_s8(task, a, tiles, k, acc, mr, nt);
     step_s8(task, a, tiles, k + 2, acc, mr, nt);
   }
-  const size_t stride = task->output_stride;
-  EDGE_UNROLL for (int j = 0; j < nt; j++) {
-    const finish f = finish_of(task, TILE(tiles, j), f64);
-    EDGE_UNROLL for (int r = 0; r < mr; r++) {
-      _mm_storel_epi64((__m128i *)(void *)(output + r * stride + j * NR), output_s8(acc[r][j], &f, f64));
-    }
-  }
+  EDGE_UNROLL for (int r = 0; r < mr; r++) store_s8(output + r * task->output_stride, acc[r], f, l, nt, as);
 }
 
 /* All rows of the panel for `nt` tiles. */
 EDGE_INLINE void rows_s8(const edge_gemm_task *task, const uint8_t *a, uint32_t rows, const uint8_t *tiles,
-                         int8_t *output, const int nt, const int f64) {
+                         int8_t *output, const int nt, const int as) {
+  const limits l = limits_of(task);
+  finish f[2];
+  EDGE_UNROLL for (int j = 0; j < nt; j++) {
+    if (as == AS_F64) finish_f64(&f[j], task, TILE(tiles, j));
+    if (as != AS_F64) finish_mbqm(&f[j], TILE(tiles, j), as);
+  }
   uint32_t row = 0;
   for (; rows - row >= 4; row += 4, a += 4 * task->panel_stride, output += 4 * task->output_stride) {
-    tile_s8(task, a, edge_row_terms(task, row), tiles, output, 4, nt, f64);
+    tile_s8(task, a, edge_row_terms(task, row), tiles, f, &l, output, 4, nt, as);
   }
   for (; row < rows; row += 1, a += task->panel_stride, output += task->output_stride) {
-    tile_s8(task, a, edge_row_terms(task, row), tiles, output, 1, nt, f64);
+    tile_s8(task, a, edge_row_terms(task, row), tiles, f, &l, output, 1, nt, as);
   }
+}
+
+/* The fastest form that is right for these tiles. */
+EDGE_INLINE int form_of(const edge_gemm_task *task, const uint8_t *tiles, const int nt) {
+  if (task->epilogue == EDGE_GEMM_F64) return AS_F64;
+  const uint32_t word = task->act_min.i >= task->zero_point ? EDGE_TILE_SCALAR : EDGE_TILE_LARGE;
+  int32_t marked = 0;
+  for (int j = 0; j < nt; j++) marked |= *edge_tile_words(TILE(tiles, j), word, NR);
+  if (marked != 0) return AS_MBQM;
+  return word == EDGE_TILE_SCALAR ? AS_RELU : AS_SIGNED;
 }
 
 EDGE_INLINE void tiles_s8(const edge_gemm_task *task, const uint8_t *a, uint32_t rows, const uint8_t *tiles,
-                          uint32_t count, int8_t *output, const int f64) {
-  for (; count >= 2; count -= 2, tiles = TILE(tiles, 2), output += 2 * NR) {
-    rows_s8(task, a, rows, tiles, output, 2, f64);
+                          int8_t *output, const int nt) {
+  switch (form_of(task, tiles, nt)) {
+    case AS_RELU:
+      rows_s8(task, a, rows, tiles, output, nt, AS_RELU);
+      break;
+    case AS_SIGNED:
+      rows_s8(task, a, rows, tiles, output, nt, AS_SIGNED);
+      break;
+    case AS_MBQM:
+      rows_s8(task, a, rows, tiles, output, nt, AS_MBQM);
+      break;
+    default:
+      rows_s8(task, a, rows, tiles, output, nt, AS_F64);
   }
-  if (count != 0) rows_s8(task, a, rows, tiles, output, 1, f64);
 }
 
-static void run_s8(const edge_gemm_task *task, const void *panel, uint32_t rows, const void *packed, uint32_t tiles,
+static void run_s8(const edge_gemm_task *task, const void *panel, uint32_t rows, const void *packed, uint32_t count,
                    void *output) {
-  if (task->epilogue == EDGE_GEMM_MBQM) {
-    tiles_s8(task, panel, rows, packed, tiles, output, 0);
-  } else {
-    tiles_s8(task, panel, rows, packed, tiles, output, 1);
-  }
+  const uint8_t *tiles = packed;
+  int8_t *to = output;
+  for (; count >= 2; count -= 2, tiles = TILE(tiles, 2), to += 2 * NR) tiles_s8(task, panel, rows, tiles, to, 2);
+  if (count != 0) tiles_s8(task, panel, rows, tiles, to, 1);
 }
 
 const edge_gemm edge_qs8_gemm__avx2 = {
