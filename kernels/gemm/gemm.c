@@ -98,7 +98,7 @@ size_t edge_gemm_scratch_bytes(const edge_gemm *g, uint32_t k) {
 }
 
 uint64_t edge_gemm_packed_bytes_needed(int is_float, uint64_t n, uint64_t k) {
-  return round_up(n, 16) * (is_float ? (k + 4u) * 4u : round_up(k, 16) + 32u);
+  return round_up(n, 16) * (is_float ? (k + 4u) * 4u : round_up(k, 16) + 48u);
 }
 
 uint64_t edge_gemm_scratch_bytes_needed(int is_float, uint64_t k) {
@@ -138,6 +138,7 @@ static void pack_mbqm(const edge_gemm *g, int32_t multiplier, int32_t shift, uin
   words[EDGE_TILE_RIGHT * g->nr + lane] = right;
   words[EDGE_TILE_POWER * g->nr + lane] = right > 30 ? 0 : (int32_t)1 << (30 - right);
   words[EDGE_TILE_SIGN * g->nr + lane] = right > 0 ? -1 : 0;
+  words[EDGE_TILE_HALF * g->nr + lane] = right > 0 ? (int32_t)1 << (right - 1) : 0;
   if (left != 0 || right > 30) mark(g, words, EDGE_TILE_SCALAR);
   if (left != 0 || right > 30 || right == 0) mark(g, words, EDGE_TILE_LARGE);
 }

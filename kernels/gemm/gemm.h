@@ -45,6 +45,7 @@ enum {
   EDGE_TILE_SIGN,       /* MBQM: all ones where right > 0 */
   EDGE_TILE_SCALAR,     /* MBQM: all ones in a tile where LEFT or POWER cannot be used (left > 0 or right > 30) */
   EDGE_TILE_LARGE,      /* MBQM: all ones in a tile with SCALAR, with right == 0, or where a sum may reach 2^30 */
+  EDGE_TILE_HALF,       /* MBQM: 2^(right - 1), 0 where right is 0 */
   EDGE_TILE_WORDS,
   EDGE_TILE_SCALE = EDGE_TILE_LEFT, /* F64: f64 [nr] in the place of two words */
 };

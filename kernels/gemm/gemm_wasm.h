@@ -41,15 +41,26 @@ EDGE_INLINE v128_t edge_multiply_shift(v128_t x, v128_t y, const int bits) {
   return wasm_i32x4_shuffle(low, high, 0, 2, 4, 6);
 }
 
-enum { EDGE_AS_MBQM, EDGE_AS_MBQM_SCALAR, EDGE_AS_F64 };
+/* Forms of the epilogue. Wasm cannot shift each lane by its own count.
+ *
+ *   EDGE_AS_RELU      act_min >= zero_point, not EDGE_TILE_LARGE: a negative sum counts as 0. With the multiplier
+ * doubled the upper half of x * 2m + 2^31 is the first rounding; 2^(e - 1) is added, and the upper half of the product
+ * with 2^(32 - e) is the second. EDGE_AS_RELU_ONE  the same where e is the same in all lanes: a shift. EDGE_AS_MBQM
+ * shifts -30 .. 0: the rounding shift right by e is a product with 2^(30 - e), shifted by 30. EDGE_AS_SCALAR    tiles
+ * that are marked EDGE_TILE_SCALAR.
+ */
+enum { EDGE_AS_MBQM, EDGE_AS_SCALAR, EDGE_AS_RELU, EDGE_AS_RELU_ONE, EDGE_AS_F64 };
 
 /* The constants of a tile's epilogue: loaded before the first store, which could alias them. */
 typedef struct edge_finish {
   const int32_t *words;
-  v128_t multiplier[2], sign[2], power[2]; /* MBQM */
-  v128_t scale[4], low, high;              /* F64; the bounds are without the zero point */
+  v128_t multiplier[2], sign[2], power[2], half[2]; /* MBQM, RELU */
+  uint32_t right;                                   /* RELU_ONE */
+  v128_t scale[4], low, high;                       /* F64; the bounds are without the zero point */
   v128_t zero_point, act_min, act_max;
 } edge_finish;
+
+EDGE_INLINE int edge_is_relu(const int as) { return as == EDGE_AS_RELU || as == EDGE_AS_RELU_ONE; }
 
 EDGE_INLINE edge_finish edge_finish_of(const edge_gemm_task *task, const uint8_t *tile, const int as) {
   edge_finish f = {.words = (const int32_t *)(const void *)tile};
@@ -61,25 +72,38 @@ EDGE_INLINE edge_finish edge_finish_of(const edge_gemm_task *task, const uint8_t
     EDGE_UNROLL for (int i = 0; i < 4; i++) f.scale[i] = wasm_v128_load(scale + 2 * i);
     f.low = wasm_f64x2_splat(task->act_min.i - task->zero_point);
     f.high = wasm_f64x2_splat(task->act_max.i - task->zero_point);
-  } else {
-    EDGE_UNROLL for (int half = 0; half < 2; half++) {
-      f.multiplier[half] = edge_words(tile, EDGE_TILE_MULTIPLIER, half);
-      f.sign[half] = edge_words(tile, EDGE_TILE_SIGN, half);
-      f.power[half] = edge_words(tile, EDGE_TILE_POWER, half);
+    return f;
+  }
+  f.right = (uint32_t)f.words[EDGE_TILE_RIGHT * NR];
+  EDGE_UNROLL for (int half = 0; half < 2; half++) {
+    f.multiplier[half] = edge_words(tile, EDGE_TILE_MULTIPLIER, half);
+    f.sign[half] = edge_words(tile, EDGE_TILE_SIGN, half);
+    f.power[half] = edge_words(tile, EDGE_TILE_POWER, half);
+    f.half[half] = edge_words(tile, EDGE_TILE_HALF, half);
+    if (edge_is_relu(as)) {
+      f.multiplier[half] = wasm_i32x4_shl(f.multiplier[half], 1);
+      f.power[half] = wasm_i32x4_shl(f.power[half], 2);
     }
   }
   return f;
 }
 
-/* edge_mbqm by lane, for shifts -30 .. 0. Wasm cannot shift each lane by its own count: the rounding shift right by e
- * is a product with 2^(30 - e), shifted by 30. */
 EDGE_INLINE v128_t edge_mbqm_x4(v128_t acc, const edge_finish *f, int half) {
   const v128_t high = edge_multiply_shift(acc, f->multiplier[half], 31);
   const v128_t sign = wasm_v128_and(wasm_i32x4_shr(high, 31), f->sign[half]);
   return edge_multiply_shift(wasm_i32x4_add(high, sign), f->power[half], 30);
 }
 
-/* The same for any shift, for tiles that are marked EDGE_TILE_SCALAR. */
+EDGE_INLINE v128_t edge_relu_x4(v128_t acc, const edge_finish *f, int half, const int as) {
+  const v128_t x = wasm_i32x4_max(acc, wasm_i32x4_splat(0)), up = wasm_i64x2_splat(INT64_C(1) << 31);
+  const v128_t low = wasm_i64x2_add(wasm_u64x2_extmul_low_u32x4(x, f->multiplier[half]), up);
+  const v128_t high = wasm_i64x2_add(wasm_u64x2_extmul_high_u32x4(x, f->multiplier[half]), up);
+  const v128_t y = wasm_i32x4_add(wasm_i32x4_shuffle(low, high, 1, 3, 5, 7), f->half[half]);
+  if (as == EDGE_AS_RELU_ONE) return wasm_u32x4_shr(y, f->right);
+  return wasm_i32x4_shuffle(wasm_u64x2_extmul_low_u32x4(y, f->power[half]),
+                            wasm_u64x2_extmul_high_u32x4(y, f->power[half]), 1, 3, 5, 7);
+}
+
 EDGE_INLINE v128_t edge_mbqm_scalar(v128_t acc, const edge_finish *f, int half) {
   int32_t lanes[4];
   wasm_v128_store(lanes, acc);
@@ -97,7 +121,8 @@ EDGE_INLINE v128_t edge_round_f64_x2(v128_t acc, v128_t scale, const edge_finish
 
 EDGE_INLINE v128_t edge_requantize_x4(v128_t acc, const edge_finish *f, int half, const int as) {
   if (as == EDGE_AS_MBQM) return edge_mbqm_x4(acc, f, half);
-  if (as == EDGE_AS_MBQM_SCALAR) return edge_mbqm_scalar(acc, f, half);
+  if (as == EDGE_AS_SCALAR) return edge_mbqm_scalar(acc, f, half);
+  if (edge_is_relu(as)) return edge_relu_x4(acc, f, half, as);
   const v128_t first = edge_round_f64_x2(acc, f->scale[2 * half], f);
   const v128_t second = edge_round_f64_x2(wasm_i32x4_shuffle(acc, acc, 2, 3, 2, 3), f->scale[2 * half + 1], f);
   return wasm_i64x2_shuffle(first, second, 0, 2);
@@ -118,12 +143,30 @@ EDGE_INLINE void edge_store_tile_s8(const edge_gemm_task *task, v128_t acc[4][4]
   }
 }
 
+/* Whether any of `count` tiles is marked with a word. */
+EDGE_INLINE int edge_marked(const edge_gemm_task *task, const uint8_t *tiles, const int count, uint32_t word) {
+  int32_t marked = 0;
+  for (int j = 0; j < count; j++) marked |= *edge_tile_words(tiles + j * task->tile_bytes, word, NR);
+  return marked != 0;
+}
+
+/* Whether the tile shifts all its lanes alike. */
+EDGE_INLINE int edge_one_shift(const uint8_t *tile) {
+  const v128_t right = wasm_i32x4_splat(*edge_tile_words(tile, EDGE_TILE_RIGHT, NR));
+  return wasm_i32x4_all_true(wasm_i32x4_eq(edge_words(tile, EDGE_TILE_RIGHT, 0), right)) &&
+         wasm_i32x4_all_true(wasm_i32x4_eq(edge_words(tile, EDGE_TILE_RIGHT, 1), right));
+}
+
 /* Which epilogue serves `count` tiles. */
 EDGE_INLINE int edge_epilogue_of(const edge_gemm_task *task, const uint8_t *tiles, const int count) {
   if (task->epilogue == EDGE_GEMM_F64) return EDGE_AS_F64;
-  int32_t scalar = 0;
-  for (int j = 0; j < count; j++) scalar |= *edge_tile_words(tiles + j * task->tile_bytes, EDGE_TILE_SCALAR, NR);
-  return scalar != 0 ? EDGE_AS_MBQM_SCALAR : EDGE_AS_MBQM;
+  if (task->act_min.i >= task->zero_point && !edge_marked(task, tiles, count, EDGE_TILE_LARGE)) {
+    for (int j = 0; j < count; j++) {
+      if (!edge_one_shift(tiles + j * task->tile_bytes)) return EDGE_AS_RELU;
+    }
+    return EDGE_AS_RELU_ONE;
+  }
+  return edge_marked(task, tiles, count, EDGE_TILE_SCALAR) ? EDGE_AS_SCALAR : EDGE_AS_MBQM;
 }
 
 /* A variant's body: the sums of mr rows x nt tiles, stored through the epilogue `as`. */
@@ -141,24 +184,43 @@ EDGE_INLINE void edge_rows(edge_tile_body *body, const edge_gemm_task *task, con
   }
 }
 
-/* A single row takes two tiles, or its sums would wait for each other. */
+/* All rows by `nt` tiles. A single row takes two tiles, or its sums would wait for each other. */
+EDGE_INLINE void edge_tiles_s8(edge_tile_body *body, const edge_gemm_task *task, const uint8_t *a, uint32_t rows,
+                               const uint8_t *tiles, int8_t *output, const int nt, const int as) {
+  if (nt == 2) {
+    body(task, a, task->row_terms, tiles, output, 1, 2, as);
+  } else {
+    edge_rows(body, task, a, rows, tiles, output, as);
+  }
+}
+
+EDGE_INLINE void edge_run_tiles_s8(edge_tile_body *body, const edge_gemm_task *task, const uint8_t *a, uint32_t rows,
+                                   const uint8_t *tiles, int8_t *output, const int nt) {
+  switch (edge_epilogue_of(task, tiles, nt)) {
+    case EDGE_AS_RELU_ONE:
+      edge_tiles_s8(body, task, a, rows, tiles, output, nt, EDGE_AS_RELU_ONE);
+      break;
+    case EDGE_AS_RELU:
+      edge_tiles_s8(body, task, a, rows, tiles, output, nt, EDGE_AS_RELU);
+      break;
+    case EDGE_AS_MBQM:
+      edge_tiles_s8(body, task, a, rows, tiles, output, nt, EDGE_AS_MBQM);
+      break;
+    case EDGE_AS_SCALAR:
+      edge_tiles_s8(body, task, a, rows, tiles, output, nt, EDGE_AS_SCALAR);
+      break;
+    default:
+      edge_tiles_s8(body, task, a, rows, tiles, output, nt, EDGE_AS_F64);
+  }
+}
+
 EDGE_INLINE void edge_run_s8(edge_tile_body *body, const edge_gemm_task *task, const uint8_t *a, uint32_t rows,
                              const uint8_t *tiles, uint32_t count, int8_t *output) {
-  while (count != 0) {
-    const int nt = rows == 1 && count >= 2 ? 2 : 1;
-    const int as = edge_epilogue_of(task, tiles, nt);
-    if (nt == 2) {
-      if (as == EDGE_AS_MBQM) body(task, a, task->row_terms, tiles, output, 1, 2, EDGE_AS_MBQM);
-      if (as == EDGE_AS_MBQM_SCALAR) body(task, a, task->row_terms, tiles, output, 1, 2, EDGE_AS_MBQM_SCALAR);
-      if (as == EDGE_AS_F64) body(task, a, task->row_terms, tiles, output, 1, 2, EDGE_AS_F64);
-    } else {
-      if (as == EDGE_AS_MBQM) edge_rows(body, task, a, rows, tiles, output, EDGE_AS_MBQM);
-      if (as == EDGE_AS_MBQM_SCALAR) edge_rows(body, task, a, rows, tiles, output, EDGE_AS_MBQM_SCALAR);
-      if (as == EDGE_AS_F64) edge_rows(body, task, a, rows, tiles, output, EDGE_AS_F64);
-    }
-    count -= (uint32_t)nt;
-    tiles += (uint32_t)nt * task->tile_bytes;
-    output += nt * NR;
+  for (; rows == 1 && count >= 2; count -= 2, tiles += 2 * task->tile_bytes, output += 2 * NR) {
+    edge_run_tiles_s8(body, task, a, rows, tiles, output, 2);
+  }
+  for (; count != 0; count--, tiles += task->tile_bytes, output += NR) {
+    edge_run_tiles_s8(body, task, a, rows, tiles, output, 1);
   }
 }
 

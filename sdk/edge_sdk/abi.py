@@ -121,7 +121,7 @@ def packed_bytes(kernel: Kernel, fields: Mapping[str, float]) -> int:
         return channels * ((taps + 4) * 4 if kernel.is_float else round_up(taps, 2) * 2 + 32)
     k = f["input_c"] * f.get("filter_h", 1) * f.get("filter_w", 1)
     n = round_up(f["output_c"], 16)
-    return n * ((k + 4) * 4 if kernel.is_float else round_up(k, 16) + 32)
+    return n * ((k + 4) * 4 if kernel.is_float else round_up(k, 16) + 48)
 
 
 def scratch_bytes(kernel: Kernel, fields: Mapping[str, float]) -> int:

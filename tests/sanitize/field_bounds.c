@@ -17,7 +17,7 @@ static uint64_t round_16(uint64_t x) { return (x + 15u) / 16u * 16u; }
 
 /* The formulas of edge_sdk.abi, which holds what a compiler must provide. Saturating. */
 static int64_t least_packed(int is_float, uint64_t n, uint64_t k) {
-  const uint64_t bytes = times(round_16(n), is_float ? times(k + 4u, 4u) : round_16(k) + 32u);
+  const uint64_t bytes = times(round_16(n), is_float ? times(k + 4u, 4u) : round_16(k) + 48u);
   return bytes < INT64_MAX ? (int64_t)bytes : INT64_MAX;
 }
 
