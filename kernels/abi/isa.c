@@ -54,6 +54,10 @@ static edge_isa cpu_best(void) {
 static edge_isa cpu_best(void) { return EDGE_ISA_WASM_RELAXED; }
 #define OLDEST EDGE_ISA_WASM_SIMD128
 
+#elif defined(EDGE_BUILD_WASM_FMA)
+static edge_isa cpu_best(void) { return EDGE_ISA_WASM_FMA; }
+#define OLDEST EDGE_ISA_WASM_SIMD128
+
 #elif defined(EDGE_BUILD_WASM)
 static edge_isa cpu_best(void) { return EDGE_ISA_WASM_SIMD128; }
 #define OLDEST EDGE_ISA_WASM_SIMD128

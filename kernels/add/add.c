@@ -110,6 +110,7 @@ static edge_add_kernel *kernel_f32(edge_isa isa) {
       return edge_f32_add__neon;
 #elif defined(EDGE_BUILD_WASM)
     case EDGE_ISA_WASM_SIMD128:
+    case EDGE_ISA_WASM_FMA:
     case EDGE_ISA_WASM_RELAXED:
       return edge_f32_add__wasm_simd128;
 #endif
@@ -130,6 +131,7 @@ static edge_add_kernel *kernel_s8(edge_isa isa) {
       return edge_qs8_add__neon;
 #elif defined(EDGE_BUILD_WASM)
     case EDGE_ISA_WASM_SIMD128:
+    case EDGE_ISA_WASM_FMA:
     case EDGE_ISA_WASM_RELAXED:
       return edge_qs8_add__wasm_simd128;
 #endif

@@ -1,8 +1,11 @@
 # Which kernel source goes into which build, by the suffix of its name; the flags of each instruction set.
 #
 #   x.c, x_ref.c             every build          x_avx2.c, x_avx512vnni.c       x86-64
-#   x_wasm_simd128.c         both kernels.wasm    x_neon.c, x_neon_dotprod.c     aarch64
+#   x_wasm_simd128.c         every kernels*.wasm  x_neon.c, x_neon_dotprod.c     aarch64
 #   x_wasm_relaxed.c         kernels-relaxed.wasm
+#
+# kernels-fma.wasm has the sources of kernels.wasm; its float sums are fused (common/madd_wasm.h), as are those of
+# kernels-relaxed.wasm.
 set(EDGE_FLAGS_avx2 "-mavx2;-mfma")
 set(EDGE_FLAGS_avx512vnni "-mavx2;-mfma;-mavx512f;-mavx512bw;-mavx512vl;-mavx512dq;-mavx512vnni")
 set(EDGE_FLAGS_neon "")
@@ -53,8 +56,11 @@ endfunction()
 function(edge_add_wasm name)
   set(features "generic+simd128")
   set(defines -DEDGE_BUILD_WASM)
-  if(name MATCHES "relaxed")
+  if(name MATCHES "fma|relaxed")
     string(APPEND features "+relaxed_simd")
+    list(APPEND defines -DEDGE_BUILD_WASM_FMA)
+  endif()
+  if(name MATCHES "relaxed")
     list(APPEND defines -DEDGE_BUILD_WASM_RELAXED)
   endif()
   set(output ${EDGE_GENERATED}/${name}.wasm)

@@ -17,6 +17,7 @@ static const edge_dw_kernel *kernel_s8(const edge_dw_desc *d, edge_isa isa) {
       return &edge_qs8_depthwise_conv2d__neon;
 #elif defined(EDGE_BUILD_WASM)
     case EDGE_ISA_WASM_SIMD128:
+    case EDGE_ISA_WASM_FMA:
     case EDGE_ISA_WASM_RELAXED:
       return &edge_qs8_depthwise_conv2d__wasm_simd128;
 #endif
@@ -40,6 +41,7 @@ static const edge_dw_kernel *kernel_f32(const edge_dw_desc *d, edge_isa isa) {
       break;
 #elif defined(EDGE_BUILD_WASM)
     case EDGE_ISA_WASM_SIMD128:
+    case EDGE_ISA_WASM_FMA:
     case EDGE_ISA_WASM_RELAXED:
       kernel = &edge_f32_depthwise_conv2d__wasm_simd128;
       break;

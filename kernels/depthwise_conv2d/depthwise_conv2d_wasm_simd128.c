@@ -1,5 +1,6 @@
 /* Depthwise convolution in Wasm simd128. int8 is widened to int16 and two taps a step go through dot_i16x8, exactly. */
 #include "../common/lanes_wasm_simd128.h"
+#include "../common/madd_wasm.h"
 #include "depthwise_conv2d.h"
 
 enum { TILE = 8, HEADER_WORDS = 4 + 7 * TILE };
@@ -63,31 +64,40 @@ static void qs8_c8(const edge_dw_desc *d, const void *packed, const uint8_t *con
 const edge_dw_kernel edge_qs8_depthwise_conv2d__wasm_simd128 = {
     qs8_c8, TILE, TILE, 1, EDGE_LANES_POWERS, {0, 1, 2, 3, 4, 5, 6, 7}};
 
-static inline v128_t load_f32(const uint8_t *tap, size_t at) { return wasm_v128_load(tap + at); }
+/* Four channels of `block` neighbouring pixels: their sums do not wait for each other, and share the weights. The loop
+ * over taps must stay one: see add_taps. */
+static inline __attribute__((always_inline)) void block_f32(const edge_dw_desc *d, const v128_t *tile,
+                                                            const uint8_t *const *taps, size_t at, size_t step,
+                                                            const uint32_t block, float *output) {
+  const v128_t low = wasm_f32x4_splat(d->act_min.f), high = wasm_f32x4_splat(d->act_max.f);
+  const uint32_t count = edge_dw_taps(d);
+  v128_t sums[4];
+  _Pragma("clang loop unroll(full)") for (uint32_t p = 0; p < block; p++) sums[p] = wasm_v128_load(tile);
+  _Pragma("clang loop unroll(disable)") for (uint32_t k = 0; k < count; k++) {
+    const v128_t weights = wasm_v128_load(++tile);
+    const uint8_t *from = taps[k] + at;
+    _Pragma("clang loop unroll(full)") for (uint32_t p = 0; p < block; p++, from += step) {
+      sums[p] = edge_madd(sums[p], wasm_v128_load(from), weights);
+    }
+  }
+  /* x < low ? low : x, and so on: these forms keep a NaN and are one instruction each. */
+  _Pragma("clang loop unroll(full)") for (uint32_t p = 0; p < block; p++, output += d->output_c) {
+    wasm_v128_store(output, wasm_f32x4_pmin(wasm_f32x4_pmax(sums[p], low), high));
+  }
+}
 
 static void f32_c4(const edge_dw_desc *d, const void *packed, const uint8_t *const *taps, size_t step, uint32_t pixels,
                    uint8_t *output) {
-  const v128_t low = wasm_f32x4_splat(d->act_min.f), high = wasm_f32x4_splat(d->act_max.f);
-  const uint32_t channels = d->output_c, count = edge_dw_taps(d);
+  const uint32_t channels = d->output_c;
   const v128_t *tile = packed;
-  for (uint32_t c = 0; c < channels; c += 4u, tile += count + 1u) {
+  for (uint32_t c = 0; c < channels; c += 4u, tile += edge_dw_taps(d) + 1u) {
     const uint32_t start = edge_dw_start(c, 4, channels);
     float *to = (float *)(void *)output + start;
     size_t at = start * 4u;
-    for (uint32_t i = 0; i < pixels; i++, at += step, to += channels) {
-      v128_t sum = wasm_v128_load(tile);
-      uint32_t k = 0;
-      _Pragma("clang loop unroll(disable)") for (; k + 3u <= count; k += 3u) { /* one loop: see add_taps */
-        sum = wasm_f32x4_add(sum, wasm_f32x4_mul(load_f32(taps[k], at), wasm_v128_load(tile + k + 1u)));
-        sum = wasm_f32x4_add(sum, wasm_f32x4_mul(load_f32(taps[k + 1u], at), wasm_v128_load(tile + k + 2u)));
-        sum = wasm_f32x4_add(sum, wasm_f32x4_mul(load_f32(taps[k + 2u], at), wasm_v128_load(tile + k + 3u)));
-      }
-      for (; k < count; k++) {
-        sum = wasm_f32x4_add(sum, wasm_f32x4_mul(load_f32(taps[k], at), wasm_v128_load(tile + k + 1u)));
-      }
-      /* x < low ? low : x, and so on: these forms keep a NaN and are one instruction each. */
-      wasm_v128_store(to, wasm_f32x4_pmin(wasm_f32x4_pmax(sum, low), high));
-    }
+    uint32_t left = pixels;
+    for (; left >= 4; left -= 4u, at += 4u * step, to += 4u * channels) block_f32(d, tile, taps, at, step, 4, to);
+    for (; left >= 2; left -= 2u, at += 2u * step, to += 2u * channels) block_f32(d, tile, taps, at, step, 2, to);
+    if (left != 0) block_f32(d, tile, taps, at, step, 1, to);
   }
 }
 

@@ -3,6 +3,7 @@
  * 4 rows x 8 channels: 8 sums, 4 registers of A and 3 more fit the 16 registers of x86-64 under Cranelift. One turn
  * of the loop takes 8 of k, so that the epoch check at its head costs nothing.
  */
+#include "../common/madd_wasm.h"
 #include "gemm_wasm.h"
 
 /* ---- int8 ---- */
@@ -113,8 +114,8 @@ static void copy_f32(void *panel, size_t panel_stride, const void *source, size_
     const v128_t b0 = wasm_v128_load(b[j] + 32u * (i)), b1 = wasm_v128_load(b[j] + 32u * (i) + 16u); \
     EDGE_UNROLL for (int r = 0; r < mr; r++) {                                                       \
       const v128_t one = wasm_i32x4_shuffle(x[r], x[r], i, i, i, i);                                 \
-      acc[r][2 * j] = wasm_f32x4_add(acc[r][2 * j], wasm_f32x4_mul(one, b0));                        \
-      acc[r][2 * j + 1] = wasm_f32x4_add(acc[r][2 * j + 1], wasm_f32x4_mul(one, b1));                \
+      acc[r][2 * j] = edge_madd(acc[r][2 * j], one, b0);                                             \
+      acc[r][2 * j + 1] = edge_madd(acc[r][2 * j + 1], one, b1);                                     \
     }                                                                                                \
   } while (0)
 

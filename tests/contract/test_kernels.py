@@ -27,7 +27,7 @@ from tests.support import skip_loudly
 
 def engines() -> list[tuple[str, str]]:
     """(provider, ISA) of what this machine runs. Relaxed SIMD is exact on aarch64 only."""
-    found = [("sandbox", "wasm_simd128")]
+    found = [("sandbox", "wasm_simd128"), ("sandbox", "wasm_fma")]
     if platform.machine() == "aarch64":
         found.append(("sandbox", "wasm_relaxed"))
     try:

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge_sdk.runtime.sandbox import FILES
 from tests.conformance.engines import ENGINES, compiling_here
 from tests.conformance.real_suite import real_models, try_real_model
 from tests.real import oracle
@@ -26,8 +27,8 @@ from tests.support import SHARED, require_shared
 CALLS = 200
 #: Reference inference above this many multiply-accumulates takes the oracle 0.1 s and more: fewer calls there.
 HEAVY_MACS, HEAVY_CALLS = 30_000_000, 8
-FILES = sorted((SHARED / "models").glob("*.tflite"))
-MODELS = [path.stem for path in FILES] or ["models are absent"]
+MODEL_FILES = sorted((SHARED / "models").glob("*.tflite"))
+MODELS = [path.stem for path in MODEL_FILES] or ["models are absent"]
 #: Float twins of integer models: 1e-5 of the range with no allowance for what the oracle's own kernels differ.
 TWINS = ["ad01_fp32", "mobilenet_v2_1.0_224_fp32d", "resnet8_fp32", "vww96_fp32"]
 
@@ -79,7 +80,7 @@ def tree_without_native(tmp_path_factory: pytest.TempPathFactory) -> str:
     shutil.copytree(
         Path(__file__).parents[2] / "sdk/edge_sdk", tree / "edge_sdk", ignore=shutil.ignore_patterns("*.so")
     )
-    for name in ("abi.json", "kernels.wasm", "kernels-relaxed.wasm"):
+    for name in ("abi.json", *FILES.values()):
         (tree / "edge_sdk" / name).write_bytes((package / name).read_bytes())
     assert not list(tree.rglob("*.so"))
     return str(tree)

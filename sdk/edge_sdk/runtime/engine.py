@@ -16,7 +16,7 @@ import os
 import resource
 import threading
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 
@@ -24,6 +24,7 @@ from edge_sdk.errors import UsageError
 from edge_sdk.runtime._wasmtime import wasmtime
 
 TICK_S = 0.005
+TICK_NS = 5_000_000
 MAX_DEADLINE_S = 3600.0
 MIB = 1 << 20
 FULL_RESERVATION = 4 << 30
@@ -52,10 +53,12 @@ class EngineSpec:
     Attributes:
         reservation_bytes: address space reserved for a memory; FULL_RESERVATION makes bounds checks free.
         safe_traps: test bounds explicitly instead of catching signals.
+        epochs: test at each loop header whether the deadline has passed; else only kernel calls are such a place.
     """
 
     reservation_bytes: int
     safe_traps: bool = False
+    epochs: bool = True
 
     @property
     def identity(self) -> str:
@@ -68,11 +71,11 @@ def host_spec(memory_bytes: int, *, safe_traps: bool = False) -> EngineSpec:
     return EngineSpec(max(MIB, 1 << (memory_bytes - 1).bit_length()), safe_traps or faulthandler_hazard())
 
 
-def sandbox_spec(memory_bytes: int, *, safe_traps: bool = False) -> EngineSpec:
+def sandbox_spec(memory_bytes: int, *, safe_traps: bool = False, epochs: bool = True) -> EngineSpec:
     """Return the spec for models whose kernels are Wasm."""
     if _has_address_space(2 * FULL_RESERVATION):
-        return EngineSpec(FULL_RESERVATION, safe_traps or faulthandler_hazard())
-    return host_spec(memory_bytes, safe_traps=safe_traps)
+        return EngineSpec(FULL_RESERVATION, safe_traps or faulthandler_hazard(), epochs)
+    return replace(host_spec(memory_bytes, safe_traps=safe_traps), epochs=epochs)
 
 
 @lru_cache(maxsize=1)
@@ -92,7 +95,7 @@ def make_engine(spec: EngineSpec) -> wasmtime.Engine:
     for proposal in PROPOSALS_OFF:
         if hasattr(type(config), proposal):
             setattr(config, proposal, False)
-    config.epoch_interruption = True
+    config.epoch_interruption = spec.epochs
     config.max_wasm_stack = MAX_WASM_STACK
     config.memory_reservation = spec.reservation_bytes
     config.memory_reservation_for_growth = 0

@@ -24,12 +24,12 @@ from edge_sdk.abi import KERNELS
 from edge_sdk.errors import BusyError, ModelError, SandboxError
 from edge_sdk.runtime import traps
 from edge_sdk.runtime._wasmtime import wasmtime
-from edge_sdk.runtime.engine import EngineSpec, engine_for, ticker
+from edge_sdk.runtime.engine import TICK_NS, EngineSpec, engine_for, ticker
 from edge_sdk.runtime.host import define_kernels
 from edge_sdk.runtime.manifest import TensorRow
 from edge_sdk.runtime.module import ModelModule
 from edge_sdk.runtime.native import Library
-from edge_sdk.runtime.sandbox import Adapter, Kernels
+from edge_sdk.runtime.sandbox import DEADLINE, Adapter, Kernels
 from edge_sdk.runtime.traps import Failure
 
 #: Enough for tables of kernel functions; a guest's table is the host's memory.
@@ -94,14 +94,14 @@ def _instantiate(
 ) -> tuple[_Exports, Adapter | None]:
     """Link and instantiate; sandbox kernels are connected."""
     store.set_limits(plan.module.memory_bytes, MAX_TABLE_ELEMENTS, instances=3, tables=8, memories=1)
-    store.set_epoch_deadline(ticks)
+    if plan.spec.epochs:
+        store.set_epoch_deadline(ticks)
     adapter = None
     with wasmtime.Linker(store.engine) as linker:
+        define_host(linker)
         if plan.kernels is not None:
             adapter = Adapter(store, plan.kernels)
             adapter.define_kernels(linker, plan.module.imports)
-        else:
-            define_host(linker)
         try:
             exports = linker.instantiate(store, plan.code).exports(store)
         except (wasmtime.WasmtimeError, wasmtime.Trap) as error:
@@ -129,13 +129,15 @@ class NativeInstance:
         self._library = library
         engine = engine_for(plan.spec)
         store = wasmtime.Store(engine)
-        self.handle = self._lib.edge_session_open(plan.host_isa, plan.packed_limit)
+        self.handle = self._lib.edge_session_open(plan.host_isa, plan.packed_limit, 0 if plan.spec.epochs else TICK_NS)
         if self.handle == self._ffi.NULL:
             raise MemoryError("no memory for a session")
-        ticker.hold(engine)
         alive: list[object] = []
         # Not run at exit: a daemon thread may still be inside the model.
-        self._free = weakref.finalize(self, _free_native, store, engine, self._lib, self.handle, alive)
+        ticked = engine if plan.spec.epochs else None
+        if ticked is not None:
+            ticker.hold(ticked)
+        self._free = weakref.finalize(self, _free_native, store, ticked, self._lib, self.handle, alive)
         self._free.atexit = False
         try:
             exports, self._adapter = _instantiate(
@@ -150,7 +152,8 @@ class NativeInstance:
         _alive.add(self)
 
     def _host(self, linker: wasmtime.Linker, plan: Plan, library: Library) -> list[object]:
-        return define_kernels(linker, library, self.handle, plan.module.imports)
+        names = plan.module.imports if plan.kernels is None else () if plan.spec.epochs else (DEADLINE,)
+        return define_kernels(linker, library, self.handle, names)
 
     def _bind(self, plan: Plan, library: Library, store: wasmtime.Store, exports: _Exports) -> None:
         inputs, outputs = (
@@ -225,11 +228,14 @@ class NativeInstance:
         self._free()
 
 
-def _free_native(store: wasmtime.Store, engine: wasmtime.Engine, lib: Any, handle: Any, alive: list[object]) -> None:
+def _free_native(
+    store: wasmtime.Store, ticked: wasmtime.Engine | None, lib: Any, handle: Any, alive: list[object]
+) -> None:
     store.close()
     lib.edge_session_close(handle)
     alive.clear()
-    ticker.release(engine)
+    if ticked is not None:
+        ticker.release(ticked)
 
 
 class PlainInstance:

@@ -31,7 +31,7 @@ from edge_sdk.runtime.cache import compiled
 from edge_sdk.runtime.engine import engine_for, sandbox_spec
 from edge_sdk.runtime.native import Library
 from edge_sdk.runtime.provider import EngineInfo, check_provider_name, native_status
-from edge_sdk.runtime.sandbox import kernels_for, kernels_wasm, relaxed_dot_is_exact
+from edge_sdk.runtime.sandbox import FILES, best_isa, kernels_wasm, relaxed_dot_is_exact
 
 Array = npt.NDArray[Any]
 OutputSpec = tuple[tuple[int, ...], str]
@@ -91,10 +91,8 @@ class _SandboxProvider:
     """kernels.wasm over a memory of its own."""
 
     def __init__(self, module_name: str) -> None:
-        spec = sandbox_spec(MAX_MEMORY_BYTES)
+        spec = sandbox_spec(MAX_MEMORY_BYTES, epochs=False)  # kernels are ours and bounded
         self._store = wasmtime.Store(engine_for(spec))
-        # Kernels are ours and bounded; no epoch interrupts them.
-        self._store.set_epoch_deadline(1 << 62)
         limits = wasmtime.Limits(KERNEL_RESERVE // WASM_PAGE_BYTES + 1, MAX_MEMORY_BYTES // WASM_PAGE_BYTES)
         self._memory = wasmtime.Memory(self._store, wasmtime.MemoryType(limits))
         module = compiled(spec, kernels_wasm(module_name))
@@ -143,7 +141,7 @@ class KernelCaller:
 
     Args:
         provider: "auto", "host" or "sandbox".
-        isa: one of kernels/abi/isa.def instead of the best; for the sandbox "wasm_simd128" or "wasm_relaxed".
+        isa: one of kernels/abi/isa.def instead of the best; for the sandbox a row of `sandbox.FILES`.
 
     Raises:
         UsageError: no such provider or ISA.
@@ -300,12 +298,11 @@ def _open_host(isa: str | None) -> tuple[_HostProvider, EngineInfo]:
 
 
 def _open_sandbox(isa: str | None) -> tuple[_SandboxProvider, EngineInfo]:
-    spec = sandbox_spec(MAX_MEMORY_BYTES)
+    spec = sandbox_spec(MAX_MEMORY_BYTES, epochs=False)
     if isa == "wasm_relaxed" and not relaxed_dot_is_exact(spec):
         raise UnsupportedPlatformError("relaxed SIMD is not exact on this CPU", hint="use wasm_simd128")
-    isa = isa or kernels_for(spec).isa
-    name = "kernels-relaxed.wasm" if isa == "wasm_relaxed" else "kernels.wasm"
-    return _SandboxProvider(name), EngineInfo("sandbox", isa, "single kernels")
+    isa = isa or best_isa(spec)
+    return _SandboxProvider(FILES[isa]), EngineInfo("sandbox", isa, "single kernels")
 
 
 def _size(spec: OutputSpec) -> int:

@@ -15,6 +15,7 @@ from functools import cached_property
 from edge_sdk.abi import KERNELS, MANIFEST_SECTION, NAMESPACE, WASM_PAGE_BYTES
 from edge_sdk.errors import ModelError, SandboxError
 from edge_sdk.runtime.manifest import Manifest, decode_manifest
+from edge_sdk.runtime.straight_line import is_straight_line
 from edge_sdk.runtime.wasm_binary import FUNC, KIND_NAMES, MEM, FunctionType, WasmBinary, read_binary
 
 MAX_MODULE_BYTES = 1 << 30
@@ -33,12 +34,14 @@ class ModelModule:
         data: the Wasm binary.
         imports: names of the kernel functions it calls, each once; empty for a standalone module.
         memory_bytes: its linear memory, which never grows.
+        is_straight_line: its own code can only go forward.
     """
 
     data: bytes
     manifest: Manifest
     imports: tuple[str, ...]
     memory_bytes: int
+    is_straight_line: bool = False
 
     @cached_property
     def sha256(self) -> str:
@@ -69,7 +72,7 @@ def check_module(data: bytes, *, memory_limit_bytes: int) -> ModelModule:
     manifest = decode_manifest(binary.custom[MANIFEST_SECTION], memory_bytes)
     if manifest.form == "standalone" and imports:
         raise ModelError(f"the manifest says 'standalone', but the module imports {len(imports)} functions")
-    return ModelModule(data, manifest, imports, memory_bytes)
+    return ModelModule(data, manifest, imports, memory_bytes, is_straight_line(binary.bodies, len(binary.imports)))
 
 
 def _check_imports(binary: WasmBinary) -> tuple[str, ...]:

@@ -124,7 +124,9 @@ def make_plan(
 def _sandbox_plan(
     module: ModelModule, engine: str, standalone: bool, status: NativeStatus, safe_traps: bool
 ) -> tuple[Plan, EngineInfo]:
-    spec = sandbox_spec(module.memory_bytes, safe_traps=safe_traps)
+    # Without epochs the deadline is tested in the native library, between kernels.
+    epochs = standalone or status.library is None or not module.is_straight_line
+    spec = sandbox_spec(module.memory_bytes, safe_traps=safe_traps, epochs=epochs)
     kernels = None if standalone else kernels_for(spec)
     if standalone:
         reason = "the module is standalone: it holds its own kernels"

@@ -4,7 +4,8 @@
 
 The adapter breaks the cycle (the model owns the memory the kernels need, the kernels are what the model imports): it is
 instantiated first, its table filled last. An empty entry traps, which is what a kernel called too early has to do.
-It also keeps the descriptor of a refused call, so that the error can name the node.
+It also keeps the descriptor of a refused call, so that the error can name the node, and where no epochs are tested it
+asks before each call whether the deadline has passed: `passed` is a function of the native library that traps then.
 """
 
 from __future__ import annotations
@@ -23,6 +24,10 @@ from edge_sdk.runtime.cache import compiled
 from edge_sdk.runtime.engine import EngineSpec, engine_for
 from edge_sdk.runtime.module import IMPORT_NAMES
 
+#: What the kernels ask of the engine -> their file.
+FILES = {"wasm_simd128": "kernels.wasm", "wasm_fma": "kernels-fma.wasm", "wasm_relaxed": "kernels-relaxed.wasm"}
+#: The native library's function that traps when the deadline has passed.
+DEADLINE = "deadline"
 #: Order of the adapter's table.
 SLOTS = {name: slot for slot, name in enumerate(sorted(IMPORT_NAMES))}
 
@@ -42,10 +47,11 @@ class Adapter:
     def __init__(self, store: wasmtime.Store, kernels: Kernels) -> None:
         self._store = store
         self._kernels = kernels
-        self._exports: Any = wasmtime.Instance(store, kernels.adapter, []).exports(store)
+        self._exports: Any = None
 
     def define_kernels(self, linker: wasmtime.Linker, names: Iterable[str]) -> None:
-        """Define `names` of the kernel namespace in `linker`."""
+        """Define `names` of the kernel namespace in `linker`, which holds the function `passed` where it is asked."""
+        self._exports = linker.instantiate(self._store, self._kernels.adapter).exports(self._store)
         for name in names:
             linker.define(self._store, NAMESPACE, name, self._exports[name])
 
@@ -73,10 +79,15 @@ def kernels_for(spec: EngineSpec) -> Kernels:
     Raises:
         UnsupportedPlatformError: the package was installed without them.
     """
-    adapter = compiled(spec, _adapter_wasm())
+    isa = best_isa(spec)
+    return Kernels(compiled(spec, kernels_wasm(FILES[isa])), compiled(spec, _adapter_wasm(spec.epochs)), isa)
+
+
+def best_isa(spec: EngineSpec) -> str:
+    """Return the row of FILES that is right, and fastest, for the engine of `spec`."""
     if relaxed_dot_is_exact(spec):
-        return Kernels(compiled(spec, kernels_wasm("kernels-relaxed.wasm")), adapter, "wasm_relaxed")
-    return Kernels(compiled(spec, kernels_wasm("kernels.wasm")), adapter, "wasm_simd128")
+        return "wasm_relaxed"
+    return "wasm_fma" if madd_is_fused(spec) else "wasm_simd128"
 
 
 def kernels_wasm(name: str) -> bytes:
@@ -94,9 +105,11 @@ def wat_bytes(data: bytes) -> str:
     return "".join(f"\\{byte:02x}" for byte in data)
 
 
-def _adapter_wasm() -> bytes:
+def _adapter_wasm(epochs: bool) -> bytes:
+    passed = "" if epochs else f'(import "{NAMESPACE}" "{DEADLINE}" (func $passed (param i32) (result i32)))'
+    asked = "" if epochs else "(drop (call $passed (i32.const 0)))"
     functions = "\n".join(
-        f"""(func (export "{name}") (param $descriptor i32) (result i32) (local $status i32)
+        f"""(func (export "{name}") (param $descriptor i32) (result i32) (local $status i32) {asked}
               (local.tee $status (call_indirect (type $kernel) (local.get $descriptor) (i32.const {slot})))
               (if (then (global.set $refused (local.get $descriptor))))
               (local.get $status))"""
@@ -104,6 +117,7 @@ def _adapter_wasm() -> bytes:
     )
     wat = f"""(module
       (type $kernel (func (param i32) (result i32)))
+      {passed}
       (table (export "table") {len(SLOTS)} {len(SLOTS)} funcref)
       (global $refused (export "refused") (mut i32) (i32.const 0))
       {functions})"""
@@ -112,6 +126,21 @@ def _adapter_wasm() -> bytes:
 
 #: (a, b): bytes whose products sum to more than 16 bits, and every mix of signs.
 _DOT_CASES = ((-128, -128), (-128, 127), (127, -128), (127, 127), (-1, -128))
+
+
+@lru_cache(maxsize=8)
+def madd_is_fused(spec: EngineSpec) -> bool:
+    """Return whether this engine's relaxed multiply-add is one instruction that rounds once.
+
+    True on aarch64 and on x86-64 with FMA. Elsewhere it is a product and a sum, which kernels.wasm has as well.
+    """
+    # (1 + 2^-12)^2 - (1 + 2^-11) is 2^-24, and 0 when the product is rounded first.
+    wat = """(module
+      (func (export "asked") (result i32)
+        (f32.ne (f32.const 0) (f32x4.extract_lane 0 (f32x4.relaxed_madd
+          (f32x4.splat (f32.const 0x1.001p0)) (f32x4.splat (f32.const 0x1.001p0))
+          (f32x4.splat (f32.const -0x1.002p0)))))))"""
+    return _asked(spec, wat)
 
 
 @lru_cache(maxsize=8)
@@ -126,7 +155,7 @@ def relaxed_dot_is_exact(spec: EngineSpec) -> bool:
     wat = f"""(module
       (memory 1)
       (data (i32.const 0) "{wat_bytes(data)}")
-      (func (export "exact") (result i32) (local $at i32)
+      (func (export "asked") (result i32) (local $at i32)
         (loop $next
           (if (i32.eqz (i32x4.all_true (i32x4.eq
                 (i32x4.relaxed_dot_i8x16_i7x16_add_s
@@ -137,11 +166,15 @@ def relaxed_dot_is_exact(spec: EngineSpec) -> bool:
             (then (return (i32.const 0))))
           (br_if $next (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 64))) (i32.const {len(data)}))))
         (i32.const 1)))"""
-    engine = engine_for(spec)
+    return _asked(spec, wat)
+
+
+def _asked(spec: EngineSpec, wat: str) -> bool:
+    """Return what the module's function `asked` says; False where the engine does not take it."""
     try:
-        store = wasmtime.Store(engine)
+        store = wasmtime.Store(engine_for(spec))
         store.set_epoch_deadline(1 << 40)
-        exact: Any = wasmtime.Instance(store, compiled(spec, bytes(wasmtime.wat2wasm(wat))), []).exports(store)["exact"]
-        return bool(exact(store))
+        asked: Any = wasmtime.Instance(store, compiled(spec, bytes(wasmtime.wat2wasm(wat))), []).exports(store)["asked"]
+        return bool(asked(store))
     except (wasmtime.WasmtimeError, wasmtime.Trap):
         return False

@@ -17,6 +17,8 @@ from edge_sdk.runtime.manifest import Manifest
 
 #: As edge_status_text of kernels/provider/host.c writes it.
 KERNEL_TEXT = re.compile(rf"{NAMESPACE}\.(\w+): descriptor 0x([0-9a-f]{{8}}): (.+)")
+#: As edge_session's function `deadline` writes it.
+DEADLINE_TEXT = f"{NAMESPACE}.deadline: passed"
 MAX_TEXT = 400
 MAX_NAME = 100
 
@@ -46,6 +48,8 @@ def from_exception(error: Exception) -> Failure:
     if isinstance(error, wasmtime.Trap):
         return _from_trap(error)
     line = _last_line(str(error))  # the lines before it hold names of the guest's choice
+    if line == DEADLINE_TEXT:
+        return Failure("the deadline passed", is_deadline=True)
     kernel = KERNEL_TEXT.search(line)
     if kernel:
         return Failure(f"{NAMESPACE}.{kernel[1]}: {kernel[3]}", descriptor=int(kernel[2], 16))

@@ -1,8 +1,8 @@
 """A bounded reader of Wasm binaries: only what has to be known before a module is instantiated.
 
-Reads types, imports, functions, memories, exports, the presence of a start section, and custom sections; steps over
-code and data. Whether these are valid is Wasmtime's to say. Nothing is allocated by a length from the file: every
-count is held against the bytes that are left.
+Reads types, imports, functions, memories, exports, the presence of a start section, and custom sections; cuts code
+into functions and steps over data. Whether these are valid is Wasmtime's to say. Nothing is allocated by a length
+from the file: every count is held against the bytes that are left.
 
 WebAssembly Core Specification 2.0, chapter 5 (binary format).
 """
@@ -16,7 +16,7 @@ from typing import TypeVar
 from edge_sdk.errors import ModelError
 
 MAGIC = b"\0asm\x01\0\0\0"
-CUSTOM, TYPE, IMPORT, FUNCTION, MEMORY, EXPORT, START = 0, 1, 2, 3, 5, 7, 8
+CUSTOM, TYPE, IMPORT, FUNCTION, MEMORY, EXPORT, START, CODE = 0, 1, 2, 3, 5, 7, 8, 10
 FUNC, TABLE, MEM, GLOBAL, TAG = 0, 1, 2, 3, 4
 KIND_NAMES = {FUNC: "function", TABLE: "table", MEM: "memory", GLOBAL: "global", TAG: "tag"}
 #: More of anything than this is no module of ours.
@@ -68,6 +68,7 @@ class WasmBinary:
     exports: dict[str, tuple[int, int]] = field(default_factory=dict)
     custom: dict[str, bytes] = field(default_factory=dict)
     has_start: bool = False
+    bodies: tuple[bytes, ...] = ()
 
     def function_type(self, index: int) -> FunctionType | None:
         """Return the type of function `index` (imports count first), or None when there is no such function."""
@@ -76,7 +77,7 @@ class WasmBinary:
         return self.types[types[0]] if types and types[0] < len(self.types) else None
 
 
-class _Cursor:
+class Cursor:
     """Reads forward in data[at:end]; every overrun is a ModelError that names the place."""
 
     def __init__(self, data: bytes, at: int, end: int, what: str) -> None:
@@ -107,6 +108,16 @@ class _Cursor:
                     break
                 return value
         raise self.fail(f"a number that does not fit {bits} bits")
+
+    def signed_leb(self) -> int:
+        """A number of 32 bits."""
+        value = 0
+        for shift in range(0, 35, 7):
+            byte = self.byte()
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                return value - (1 << shift + 7) if byte & 0x40 else value
+        raise self.fail("a number that does not fit 32 bits")
 
     def name(self) -> str:
         raw = self.take(self.leb())
@@ -167,7 +178,7 @@ def read_binary(data: bytes) -> WasmBinary:
             hint="give a .wasm made by `edge-sdk convert`, or a .tflite",
         )
     binary = WasmBinary()
-    outer = _Cursor(data, 8, len(data), "module")
+    outer = Cursor(data, 8, len(data), "module")
     seen: set[int] = set()
     while outer.at < outer.end:
         number, size = outer.byte(), outer.leb()
@@ -176,11 +187,11 @@ def read_binary(data: bytes) -> WasmBinary:
         if number in seen and number != CUSTOM:
             raise outer.fail(f"section {number} twice")
         seen.add(number)
-        _read_section(binary, number, _Cursor(data, start, start + size, f"section {number}"))
+        _read_section(binary, number, Cursor(data, start, start + size, f"section {number}"))
     return binary
 
 
-def _read_section(binary: WasmBinary, number: int, cursor: _Cursor) -> None:
+def _read_section(binary: WasmBinary, number: int, cursor: Cursor) -> None:
     if number == CUSTOM:
         name = cursor.name()
         if name in binary.custom and name.startswith("edge."):
@@ -199,3 +210,5 @@ def _read_section(binary: WasmBinary, number: int, cursor: _Cursor) -> None:
         binary.exports = dict(cursor.items(cursor.export))
     elif number == START:
         binary.has_start = True
+    elif number == CODE:
+        binary.bodies = tuple(cursor.items(lambda: cursor.take(cursor.leb())))

@@ -53,7 +53,7 @@ def test_every_instruction_is_met_once_and_none_is_split() -> None:
     assert float_instructions(wasm) == {}
 
 
-@pytest.mark.parametrize("name", ["kernels.wasm", "kernels-relaxed.wasm"])
+@pytest.mark.parametrize("name", ["kernels.wasm", "kernels-fma.wasm", "kernels-relaxed.wasm"])
 def test_our_kernels_stay_valid_with_traps_in_them(name: str) -> None:
     wasm = (files("edge_sdk") / name).read_bytes()
     assert sum(float_instructions(wasm).values()) > 100

@@ -33,7 +33,9 @@ struct edge_session {
   edge_host *host; /* NULL: the model calls Wasm kernels */
   void *context;
   handle prepare, infer;
-  edge_memory memory; /* linear memory never moves nor grows: a module whose minimum is not its maximum is refused */
+  uint64_t tick_ns;    /* 0: the engine's epochs are the deadline */
+  int64_t deadline_ns; /* of the run under way, monotonic */
+  edge_memory memory;  /* linear memory never moves nor grows: a module whose minimum is not its maximum is refused */
   edge_span *inputs, *outputs;
   size_t input_count, output_count;
   pthread_mutex_t lock;
@@ -53,6 +55,12 @@ void edge_native_init(edge_wasmtime api) {
 }
 
 size_t edge_native_handle_bytes(void) { return sizeof(handle); }
+
+static int64_t now_ns(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
 
 /* ---- trampolines: Wasm -> host kernel ---- */
 
@@ -89,6 +97,17 @@ static inline void *enter(void *env, raw_value *args, edge_kernel_id kernel, hos
 #include "abi/kernels.def"
 TRAMPOLINE(call_empty, EDGE_KERNEL_add_s8, edge_host_check)
 
+/* Between two kernels of the sandbox. */
+static void *call_deadline(void *env, void *caller, raw_value *args_and_results, size_t count) {
+  static const char passed[] = "edge_kernels.deadline: passed";
+  const edge_session *session = env;
+  (void)caller;
+  (void)count;
+  if (session->ready && now_ns() >= session->deadline_ns) return wasmtime.trap_new(passed, sizeof passed - 1);
+  args_and_results[0].i32 = 0;
+  return NULL;
+}
+
 typedef struct trampoline {
   const char *name;
   void *(*function)(void *, void *, raw_value *, size_t);
@@ -99,6 +118,7 @@ static const trampoline TRAMPOLINES[] = {
 #define EDGE_KERNEL_PACKED(number, name, family) {#name, call_##name}, {"prepare_" #name, prepare_##name},
 #include "abi/kernels.def"
     {"empty", call_empty},
+    {"deadline", call_deadline},
 };
 
 uintptr_t edge_native_trampoline(const char *name) {
@@ -112,9 +132,10 @@ uintptr_t edge_native_trampoline(const char *name) {
 
 static void init_lock(edge_session *session) { pthread_mutex_init(&session->lock, NULL); }
 
-edge_session *edge_session_open(int host_isa, uint64_t packed_limit) {
+edge_session *edge_session_open(int host_isa, uint64_t packed_limit, uint64_t tick_ns) {
   edge_session *session = calloc(1, sizeof *session);
   if (session == NULL) return NULL;
+  session->tick_ns = tick_ns;
   if (host_isa >= 0) {
     session->host = edge_host_open((edge_isa)host_isa, packed_limit);
     if (session->host == NULL) {
@@ -179,7 +200,11 @@ void edge_outcome_free(uintptr_t address) {
 static uintptr_t invoke_with(edge_session *session, const handle *func, uint64_t epoch_ticks, uint32_t argument) {
   raw_value result[1] = {{(int32_t)argument}};
   void *trap = NULL;
-  wasmtime.set_epoch_deadline(session->context, epoch_ticks);
+  if (session->tick_ns == 0) {
+    wasmtime.set_epoch_deadline(session->context, epoch_ticks);
+  } else {
+    session->deadline_ns = now_ns() + (int64_t)(epoch_ticks * session->tick_ns);
+  }
   void *error = wasmtime.func_call_unchecked(session->context, func, result, 1, &trap);
   if (error != NULL) return outcome(EDGE_OUTCOME_ERROR, 0, error);
   if (trap != NULL) return outcome(EDGE_OUTCOME_TRAP, 0, trap);
@@ -231,12 +256,6 @@ uintptr_t edge_session_run(edge_session *session, uint64_t epoch_ticks, const vo
 
 uintptr_t edge_session_run1(edge_session *session, uint64_t epoch_ticks, const void *input, void *output) {
   return edge_session_run(session, epoch_ticks, &input, &output);
-}
-
-static int64_t now_ns(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
 /* A kernel of the host, called as the trampoline calls it. */

@@ -52,12 +52,14 @@ void edge_native_init(edge_wasmtime api);
 size_t edge_native_handle_bytes(void);
 
 /* Address of the trampoline for an import name (`add_s8`, `prepare_conv2d_s8`; `empty` checks add_s8's descriptor
- * and does no work, for measuring), or 0. Its environment is an edge_session. */
+ * and does no work, for measuring; `deadline` traps when the session's deadline has passed), or 0. Its environment is
+ * an edge_session. */
 uintptr_t edge_native_trampoline(const char *name);
 
 /* A session not ready yet: any trampoline called with it traps. NULL without memory.
- * packed_limit: most bytes of packed weights; host_isa < 0: no host kernels (the model calls Wasm kernels). */
-edge_session *edge_session_open(int host_isa, uint64_t packed_limit);
+ * packed_limit: most bytes of packed weights; host_isa < 0: no host kernels (the model calls Wasm kernels).
+ * tick_ns: an epoch, where the session keeps the deadline itself and nobody moves the engine's epochs; else 0. */
+edge_session *edge_session_open(int host_isa, uint64_t packed_limit, uint64_t tick_ns);
 /* Bind what instantiation gave and make the session ready. memory, prepare and infer are Wasmtime's structs, each
  * padded to edge_native_handle_bytes. The spans must lie inside linear memory. Returns 0, or -1 without memory. */
 int edge_session_bind(edge_session *session, uintptr_t context, const void *memory, const void *prepare,
