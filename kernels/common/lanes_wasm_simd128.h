@@ -49,19 +49,23 @@ static inline edge_lanes edge_lanes_mbqm(edge_lanes x, edge_lanes_scale s) {
 }
 
 /* edge_lanes_mbqm with edge_scale_fractions_of: f64[2 pairs of lanes] each. Adding 1.5 * 2^52 rounds to the nearest
- * integer and leaves it in the lower half of the lane. */
-static inline v128_t edge_lanes_fraction(v128_t x, const double *factor, const double *up, const double *down) {
+ * integer and leaves it in the lower half of the lane. `positive`: negative results may be any that is not above 0. */
+static inline v128_t edge_lanes_fraction(v128_t x, const double *factor, const double *up, const double *down,
+                                         const int positive) {
   const v128_t product = wasm_f64x2_mul(wasm_f64x2_convert_low_i32x4(x), wasm_v128_load(factor));
-  const v128_t negative = wasm_f64x2_lt(product, wasm_f64x2_splat(0.0));
-  const v128_t nudge = wasm_v128_bitselect(wasm_v128_load(down), wasm_v128_load(up), negative);
+  v128_t nudge = wasm_v128_load(up);
+  if (!positive) {
+    nudge = wasm_v128_bitselect(wasm_v128_load(down), nudge, wasm_f64x2_lt(product, wasm_f64x2_splat(0.0)));
+  }
   return wasm_f64x2_add(wasm_f64x2_add(product, nudge), wasm_f64x2_splat(6755399441055744.0));
 }
 
 /* Lanes 0-3 of arrays of `lanes` channels that start at `factor`. */
-static inline edge_lanes edge_lanes_mbqm_fractions(edge_lanes x, const double *factor, uint32_t lanes) {
+static inline edge_lanes edge_lanes_mbqm_fractions(edge_lanes x, const double *factor, uint32_t lanes,
+                                                   const int positive) {
   const double *up = factor + lanes, *down = up + lanes;
-  const v128_t low = edge_lanes_fraction(x, factor, up, down);
-  const v128_t high = edge_lanes_fraction(wasm_i32x4_shuffle(x, x, 2, 3, 2, 3), factor + 2, up + 2, down + 2);
+  const v128_t low = edge_lanes_fraction(x, factor, up, down, positive);
+  const v128_t high = edge_lanes_fraction(wasm_i32x4_shuffle(x, x, 2, 3, 2, 3), factor + 2, up + 2, down + 2, positive);
   return wasm_i32x4_shuffle(low, high, 0, 2, 4, 6);
 }
 

@@ -10,53 +10,95 @@ typedef struct sums {
 } sums;
 
 /* Adds two taps: a and b are 8 channels of input as int16. */
-static inline sums add_pair(sums s, v128_t a, v128_t b, const v128_t *weights) {
+static inline sums add_pair(sums s, v128_t a, v128_t b, v128_t w_low, v128_t w_high) {
   const v128_t low = wasm_i16x8_shuffle(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
   const v128_t high = wasm_i16x8_shuffle(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
-  const sums sum = {wasm_i32x4_add(s.low, wasm_i32x4_dot_i16x8(low, wasm_v128_load(weights))),
-                    wasm_i32x4_add(s.high, wasm_i32x4_dot_i16x8(high, wasm_v128_load(weights + 1)))};
+  const sums sum = {wasm_i32x4_add(s.low, wasm_i32x4_dot_i16x8(low, w_low)),
+                    wasm_i32x4_add(s.high, wasm_i32x4_dot_i16x8(high, w_high))};
   return sum;
 }
 
-static inline v128_t load_tap(const uint8_t *tap, size_t at) { return wasm_i16x8_load8x8(tap + at); }
+/* Hides where a pointer comes from, so that the constant offsets of its loads stay in the loads. */
+static inline const void *opaque(const void *p) {
+  __asm__("" : "+r"(p));
+  return p;
+}
 
-/* The loop must stay one: Cranelift computes pure values as late as it may, so that of an unrolled loop all loads come
+/* The sums of one or two neighbouring pixels, whose input lies `step` bytes apart.
+ *
+ * The loop must stay one: Cranelift computes pure values as late as it may, so that of an unrolled loop all loads come
  * first, and most of their values are spilled. The end of an iteration is where it has to compute the sums. */
-static inline sums add_taps(sums s, const v128_t *weights, uint32_t count, const uint8_t *const *taps, size_t at) {
-  uint32_t k = 0;
-  _Pragma("clang loop unroll(disable)") for (; k + 4u <= count; k += 4u) {
-    s = add_pair(s, load_tap(taps[k], at), load_tap(taps[k + 1u], at), weights + k);
-    s = add_pair(s, load_tap(taps[k + 2u], at), load_tap(taps[k + 3u], at), weights + k + 2u);
+static inline __attribute__((always_inline)) void add_taps(sums s[2], const v128_t *weights, uint32_t count,
+                                                           const uint8_t *const *taps, size_t at, size_t step,
+                                                           const int pixels) {
+  _Pragma("clang loop unroll(disable)") for (; count >= 2; count -= 2, taps += 2, weights += 2) {
+    const v128_t *w = opaque(weights);
+    const v128_t w_low = wasm_v128_load(w), w_high = wasm_v128_load(w + 1);
+    const uint8_t *const *pair = opaque(taps);
+    const uint8_t *a = pair[0] + at, *b = pair[1] + at;
+    s[0] = add_pair(s[0], wasm_i16x8_load8x8(a), wasm_i16x8_load8x8(b), w_low, w_high);
+    if (pixels == 2) s[1] = add_pair(s[1], wasm_i16x8_load8x8(a + step), wasm_i16x8_load8x8(b + step), w_low, w_high);
   }
-  _Pragma("clang loop unroll(disable)") for (; k < count; k += 2u) {
-    const v128_t second = k + 1u < count ? load_tap(taps[k + 1u], at) : wasm_i16x8_splat(0);
-    s = add_pair(s, load_tap(taps[k], at), second, weights + k);
+  if (count != 0) {
+    const v128_t none = wasm_i16x8_splat(0), w_low = wasm_v128_load(weights), w_high = wasm_v128_load(weights + 1);
+    const uint8_t *a = *taps + at;
+    s[0] = add_pair(s[0], wasm_i16x8_load8x8(a), none, w_low, w_high);
+    if (pixels == 2) s[1] = add_pair(s[1], wasm_i16x8_load8x8(a + step), none, w_low, w_high);
+  }
+}
+
+/* How the sums of a tile are scaled: by lanes_wasm_simd128.h's fractions (act_min >= zero_point, or any), or by mbqm.
+ */
+enum { BY_POSITIVE_FRACTIONS, BY_FRACTIONS, BY_MBQM };
+
+static inline __attribute__((always_inline)) sums scaled(sums s, const int32_t *tile, const int by) {
+  const double *factor = (const double *)(const void *)(tile + 12);
+  if (by == BY_MBQM) {
+    s.low = edge_lanes_mbqm(s.low, edge_lanes_scale_load(tile + 12, TILE));
+    s.high = edge_lanes_mbqm(s.high, edge_lanes_scale_load(tile + 16, TILE));
+  } else {
+    s.low = edge_lanes_mbqm_fractions(s.low, factor, TILE, by == BY_POSITIVE_FRACTIONS);
+    s.high = edge_lanes_mbqm_fractions(s.high, factor + 4, TILE, by == BY_POSITIVE_FRACTIONS);
   }
   return s;
 }
 
-static void qs8_c8(const edge_dw_desc *d, const void *packed, const uint8_t *const *taps, size_t step, uint32_t pixels,
-                   uint8_t *output) {
+static inline __attribute__((always_inline)) void tile_pixels(const edge_dw_desc *d, const int32_t *tile,
+                                                              const uint8_t *const *taps, size_t at, size_t step,
+                                                              uint32_t pixels, int8_t *to, const int by) {
   const edge_lanes_output limits = edge_lanes_output_of(d->output_zero_point, d->act_min.i, d->act_max.i);
   const uint32_t channels = d->output_c, count = edge_dw_taps(d);
+  const v128_t *weights = (const v128_t *)(const void *)(tile + HEADER_WORDS);
+  const sums bias = {wasm_v128_load(tile + 4), wasm_v128_load(tile + 8)};
+  for (; pixels >= 2; pixels -= 2u, at += 2u * step, to += 2u * channels) {
+    sums s[2] = {bias, bias};
+    add_taps(s, weights, count, taps, at, step, 2);
+    for (int p = 0; p < 2; p++) {
+      const sums y = scaled(s[p], tile, by);
+      edge_lanes_store2_s8(to + (uint32_t)p * channels, y.low, y.high, limits);
+    }
+  }
+  if (pixels != 0) {
+    sums s[2] = {bias, bias};
+    add_taps(s, weights, count, taps, at, step, 1);
+    const sums y = scaled(s[0], tile, by);
+    edge_lanes_store2_s8(to, y.low, y.high, limits);
+  }
+}
+
+static void qs8_c8(const edge_dw_desc *d, const void *packed, const uint8_t *const *taps, size_t step, uint32_t pixels,
+                   uint8_t *output) {
+  const uint32_t channels = d->output_c;
   const int32_t *tile = packed;
-  for (uint32_t c = 0; c < channels; c += TILE, tile += edge_dw_tile_words(count, TILE, 1)) {
+  for (uint32_t c = 0; c < channels; c += TILE, tile += edge_dw_tile_words(edge_dw_taps(d), TILE, 1)) {
     const uint32_t start = edge_dw_start(c, TILE, channels);
-    const v128_t *weights = (const v128_t *)(const void *)(tile + HEADER_WORDS);
-    const sums bias = {wasm_v128_load(tile + 4), wasm_v128_load(tile + 8)};
     int8_t *to = (int8_t *)output + start;
-    size_t at = start;
-    for (uint32_t i = 0; i < pixels; i++, at += step, to += channels) {
-      sums s = add_taps(bias, weights, count, taps, at);
-      if (tile[0] != 0) {
-        const double *factor = (const double *)(const void *)(tile + 12);
-        s.low = edge_lanes_mbqm_fractions(s.low, factor, TILE);
-        s.high = edge_lanes_mbqm_fractions(s.high, factor + 4, TILE);
-      } else {
-        s.low = edge_lanes_mbqm(s.low, edge_lanes_scale_load(tile + 12, TILE));
-        s.high = edge_lanes_mbqm(s.high, edge_lanes_scale_load(tile + 16, TILE));
-      }
-      edge_lanes_store2_s8(to, s.low, s.high, limits);
+    if (tile[0] == 0) {
+      tile_pixels(d, tile, taps, start, step, pixels, to, BY_MBQM);
+    } else if (d->act_min.i >= d->output_zero_point) {
+      tile_pixels(d, tile, taps, start, step, pixels, to, BY_POSITIVE_FRACTIONS);
+    } else {
+      tile_pixels(d, tile, taps, start, step, pixels, to, BY_FRACTIONS);
     }
   }
 }

@@ -1,7 +1,7 @@
 /* GEMM for Wasm simd128: int8 widened to int16, products of pairs by i32x4.dot_i16x8_s, which is exact.
  *
- * 4 rows x 8 channels: 8 sums, 4 registers of A and 3 more fit the 16 registers of x86-64 under Cranelift. One turn
- * of the loop takes 8 of k, so that the epoch check at its head costs nothing.
+ * 4 rows x 8 channels: 8 sums, 4 registers of A and 4 of B fit the 16 registers of x86-64. Cranelift loads first and
+ * computes last, so a turn of the loop takes no more of k than there are registers for all its loads.
  */
 #include "../common/madd_wasm.h"
 #include "gemm_wasm.h"
@@ -25,11 +25,11 @@ static void copy_s16(void *panel, size_t panel_stride, const void *source, size_
   }
 }
 
-/* A multiple of 8 elements. */
+/* A multiple of 4 elements. */
 static int32_t sum_s16(const void *panel, uint32_t count) {
   v128_t sums = wasm_i32x4_splat(0);
-  for (uint32_t i = 0; i < count; i += 8) {
-    const v128_t x = wasm_v128_load((const int16_t *)panel + i);
+  for (uint32_t i = 0; i < count; i += 4) {
+    const v128_t x = wasm_v128_load64_zero((const int16_t *)panel + i);
     sums = wasm_i32x4_add(sums, wasm_i32x4_dot_i16x8(x, wasm_i16x8_splat(1)));
   }
   return edge_sum_lanes(sums);
@@ -60,16 +60,14 @@ EDGE_INLINE void tile_s8(const edge_gemm_task *task, const uint8_t *a, const int
     }
   }
   if (terms != NULL) edge_add_terms(acc, terms, mr, 2 * nt);
-  for (uint32_t k = task->k; k != 0; k -= 8) {
+  _Pragma("clang loop unroll(disable)") for (uint32_t k = task->k; k != 0; k -= 4) {
     v128_t x[4];
-    EDGE_UNROLL for (int r = 0; r < mr; r++, row[r - 1] += 16) x[r] = wasm_v128_load(row[r]);
+    EDGE_UNROLL for (int r = 0; r < mr; r++, row[r - 1] += 8) x[r] = wasm_v128_load64_zero(row[r]);
     EDGE_UNROLL for (int j = 0; j < nt; j++) {
       b[j] = edge_opaque(b[j]);
       STEP(0);
       STEP(1);
-      STEP(2);
-      STEP(3);
-      b[j] += 8 * NR;
+      b[j] += 4 * NR;
     }
   }
   EDGE_UNROLL for (int j = 0; j < nt; j++) {
@@ -88,7 +86,7 @@ const edge_gemm edge_qs8_gemm__wasm_simd128 = {
     .mr = 4,
     .nr = NR,
     .kr = 2,
-    .k_step = 8,
+    .k_step = 4,
     .max_panel_rows = 8,
     .copy = copy_s16,
     .sum = sum_s16,
@@ -132,16 +130,14 @@ EDGE_INLINE void tile_f32(const edge_gemm_task *task, const uint8_t *a, const ui
       acc[r][2 * j + 1] = wasm_v128_load(tile + 16);
     }
   }
-  for (uint32_t k = task->k; k != 0; k -= 4) {
+  _Pragma("clang loop unroll(disable)") for (uint32_t k = task->k; k != 0; k -= 2) {
     v128_t x[4];
-    EDGE_UNROLL for (int r = 0; r < mr; r++, row[r - 1] += 16) x[r] = wasm_v128_load(row[r]);
+    EDGE_UNROLL for (int r = 0; r < mr; r++, row[r - 1] += 8) x[r] = wasm_v128_load64_zero(row[r]);
     EDGE_UNROLL for (int j = 0; j < nt; j++) {
       b[j] = edge_opaque(b[j]);
       STEP_F32(0);
       STEP_F32(1);
-      STEP_F32(2);
-      STEP_F32(3);
-      b[j] += 16 * NR;
+      b[j] += 8 * NR;
     }
   }
   const v128_t low = wasm_f32x4_splat(task->act_min.f), high = wasm_f32x4_splat(task->act_max.f);
@@ -177,7 +173,7 @@ const edge_gemm edge_f32_gemm__wasm_simd128 = {
     .mr = 4,
     .nr = NR,
     .kr = 1,
-    .k_step = 4,
+    .k_step = 2,
     .max_panel_rows = 8,
     .copy = copy_f32,
     .run = run_f32,
