@@ -5,6 +5,7 @@
  */
 #include <immintrin.h>
 
+#include "../common/relu_avx2.h"
 #include "gemm_tile.h"
 
 #define NR 8
@@ -66,11 +67,9 @@ EDGE_INLINE __m256i words(const uint8_t *tile, uint32_t word) {
   return _mm256_loadu_si256((const __m256i *)(const void *)edge_tile_words(tile, word, NR));
 }
 
-/* Forms of the epilogue. The two fast ones make one shift of the two roundings of edge_mbqm; e is `right`:
+/* Forms of the epilogue; e is `right`.
  *
- *   AS_RELU    act_min >= zero_point: a negative sum counts as 0. In unsigned 64 bits, with the multiplier doubled so
- *              that the result of an odd lane ends in its place,
- *              (x * 2m + 2^31 + (e > 0) * 2^(31 + e)) >> (32 + e)
+ *   AS_RELU    act_min >= zero_point, not EDGE_TILE_SCALAR: relu_avx2.h
  *   AS_SIGNED  not EDGE_TILE_LARGE: (((x * m + 2^30 + 2^(30 + e)) >> 31) - (x < 0)) >> e. (Where x < 0 and the first
  *              rounding gives 0, edge_mbqm takes the 1 not away; the result is 0 by both.)
  */
@@ -78,9 +77,9 @@ enum { AS_MBQM, AS_SIGNED, AS_RELU, AS_F64 };
 
 /* The constants of a tile's epilogue. */
 typedef struct finish {
+  edge_relu_scale relu;
   __m256i multiplier, odd_multiplier; /* by the lanes with even numbers, and with odd ones in their places */
-  __m256i half, odd_half;             /* AS_SIGNED, AS_RELU: what is added to the product */
-  __m256i shift, odd_shift;           /* AS_RELU */
+  __m256i half, odd_half;             /* AS_SIGNED: what is added to the product */
   __m256i left, right, mask, threshold;
   __m256d scale[2], low, high; /* AS_F64; the bounds are without the zero point */
 } finish;
@@ -105,34 +104,19 @@ EDGE_INLINE void finish_f64(finish *f, const edge_gemm_task *task, const uint8_t
   f->high = _mm256_set1_pd(task->act_max.i - task->zero_point);
 }
 
-/* 2^by + (e > 0) * 2^(by + e) in 64 bits, for e in the even lanes. */
-EDGE_INLINE __m256i halves(__m256i e, const int by) {
-  const __m256i first = _mm256_set1_epi64x(INT64_C(1) << by);
-  const __m256i second = _mm256_sllv_epi64(first, e);
-  return _mm256_add_epi64(first, _mm256_andnot_si256(_mm256_cmpeq_epi64(e, _mm256_setzero_si256()), second));
-}
-
 EDGE_INLINE void finish_mbqm(finish *f, const uint8_t *tile, const int as) {
-  const __m256i even = _mm256_set1_epi64x(0xffffffff), multiplier = words(tile, EDGE_TILE_MULTIPLIER);
-  const int by = as == AS_RELU ? 31 : 30;
+  f->multiplier = words(tile, EDGE_TILE_MULTIPLIER);
   f->right = words(tile, EDGE_TILE_RIGHT);
+  if (as == AS_RELU) {
+    f->relu = edge_relu_scale_of(f->multiplier, f->right);
+    return;
+  }
+  f->odd_multiplier = _mm256_srli_epi64(f->multiplier, 32);
   f->left = words(tile, EDGE_TILE_LEFT);
   f->mask = _mm256_sub_epi32(_mm256_sllv_epi32(_mm256_set1_epi32(1), f->right), _mm256_set1_epi32(1));
   f->threshold = _mm256_srli_epi32(f->mask, 1);
-  f->multiplier = as == AS_RELU ? _mm256_add_epi32(multiplier, multiplier) : multiplier;
-  f->odd_multiplier = _mm256_srli_epi64(f->multiplier, 32);
-  const __m256i right = _mm256_and_si256(f->right, even), odd_right = _mm256_srli_epi64(f->right, 32);
-  f->half = halves(right, by);
-  f->odd_half = halves(odd_right, by);
-  f->shift = _mm256_add_epi64(right, _mm256_set1_epi64x(32));
-  f->odd_shift = odd_right;
-}
-
-EDGE_INLINE __m256i relu(__m256i acc, const finish *f) {
-  const __m256i x = _mm256_max_epi32(acc, _mm256_setzero_si256());
-  const __m256i even = _mm256_add_epi64(_mm256_mul_epu32(x, f->multiplier), f->half);
-  const __m256i odd = _mm256_add_epi64(_mm256_mul_epu32(_mm256_srli_epi64(x, 32), f->odd_multiplier), f->odd_half);
-  return _mm256_blend_epi32(_mm256_srlv_epi64(even, f->shift), _mm256_srlv_epi64(odd, f->odd_shift), 0xaa);
+  f->half = edge_halves(_mm256_and_si256(f->right, _mm256_set1_epi64x(0xffffffff)), 30);
+  f->odd_half = edge_halves(_mm256_srli_epi64(f->right, 32), 30);
 }
 
 /* (x * m + half) >> 31, with x in the lanes of acc. */
@@ -165,7 +149,7 @@ EDGE_INLINE __m128i round_f64(__m128i acc, __m256d scale, const finish *f) {
 }
 
 EDGE_INLINE __m256i rounded(__m256i acc, const finish *f, const int as) {
-  if (as == AS_RELU) return relu(acc, f);
+  if (as == AS_RELU) return edge_relu(acc, &f->relu);
   if (as == AS_SIGNED) return mbqm_signed(acc, f);
   if (as == AS_MBQM) return mbqm(acc, f);
   const __m128i low = round_f64(_mm256_castsi256_si128(acc), f->scale[0], f);
