@@ -207,7 +207,7 @@ class Buffer:
     def runner(self, library: Library, isa: int) -> Callable[[], None]:
         """Return a function that runs the whole case on one instruction set."""
         lib, number = library.lib, self.kernel.number
-        host = library.ffi.gc(lib.edge_host_open(isa, PACKED_LIMIT), lib.edge_host_close)
+        host = library.ffi.gc(lib.edge_host_open(isa, PACKED_LIMIT, 1), lib.edge_host_close)
         base, size, places = library.ffi.from_buffer(self.memory), self.memory.size, self.slices
 
         def complain(status: int) -> None:

@@ -41,9 +41,16 @@ typedef struct edge_kernel {
   /* Where the descriptor puts these regions for the sandbox provider; NULL where it has none. */
   uint32_t (*packed_at)(const void *desc);
   uint32_t (*scratch_at)(const void *desc);
+  /* Rows that are worth another thread's while, and of which a thread's share is a multiple; 0: one thread does all.
+   * Rows must not depend on each other. */
+  uint32_t share;
   /* Does rows desc->begin .. desc->end - 1. A plain kernel uses neither `packed` nor `scratch`: where it needs a work
    * area (spectrum), that is a region of its descriptor. */
   void (*run)(const void *desc, edge_isa isa, uint8_t *base, const void *packed, void *scratch);
+  /* NULL, or another way to share: all these rows, but of the `columns` of each only begin .. end - 1. */
+  uint32_t (*columns)(const void *desc);
+  void (*run_columns)(const void *desc, edge_isa isa, uint8_t *base, const void *packed, void *scratch, uint32_t begin,
+                      uint32_t end);
 } edge_kernel;
 
 /* Each family defines `const edge_kernel edge_kernel_<name>` for its kernels. */

@@ -156,6 +156,7 @@ const edge_kernel edge_kernel_add_s8 = {.name = "add_s8",
                                         .check = check_s8,
                                         .rows = rows,
                                         .row_work = row_work,
+                                        .share = 4096,
                                         .run = run_s8};
 
 const edge_kernel edge_kernel_add_f32 = {.name = "add_f32",
@@ -164,4 +165,5 @@ const edge_kernel edge_kernel_add_f32 = {.name = "add_f32",
                                          .check = check_f32,
                                          .rows = rows,
                                          .row_work = row_work,
+                                         .share = 4096,
                                          .run = run_f32};

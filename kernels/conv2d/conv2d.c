@@ -252,7 +252,8 @@ static int is_pointwise(const edge_conv2d_desc *d) {
          d->pad_left == 0 && d->output_h == d->input_h && d->output_w == d->input_w;
 }
 
-static void run(const edge_conv2d_desc *d, const edge_gemm *g, uint8_t *base, const void *packed, uint8_t *panel) {
+static void run(const edge_conv2d_desc *d, const edge_gemm *g, uint8_t *base, const void *packed, uint8_t *panel,
+                uint32_t begin, uint32_t end) {
   const uint32_t k = (uint32_t)depth(d), n = d->output_c, most = edge_gemm_panel_rows(g, k);
   const int pointwise = is_pointwise(d);
   gatherer at = gather_from(d, g, base + d->input, d->begin);
@@ -269,46 +270,54 @@ static void run(const edge_conv2d_desc *d, const edge_gemm *g, uint8_t *base, co
     } else {
       gather(&at, panel, count);
     }
-    edge_gemm_run(g, &task, panel, count, packed, 0, n, base + d->output + row * task.output_stride);
+    edge_gemm_run(g, &task, panel, count, packed, begin, end, base + d->output + row * task.output_stride);
     row += count;
   }
 }
 
 /* ---- the two kernels ---- */
 
+static uint32_t columns(const void *desc) { return ((const edge_conv2d_desc *)desc)->output_c; }
 static uint32_t packed_at(const void *desc) { return ((const edge_conv2d_desc *)desc)->packed; }
 static uint32_t scratch_at(const void *desc) { return ((const edge_conv2d_desc *)desc)->scratch; }
 
-#define KERNEL(dtype, gemm, is_float)                                                                         \
-  static edge_status check_##dtype(const void *desc, const edge_memory *memory) {                             \
-    return check(desc, EDGE_KERNEL_conv2d_##dtype, is_float, memory);                                         \
-  }                                                                                                           \
-  static size_t packed_bytes_##dtype(const void *desc, edge_isa isa) {                                        \
-    const edge_conv2d_desc *d = desc;                                                                         \
-    return edge_gemm_packed_bytes(gemm(isa), d->output_c, (uint32_t)depth(d));                                \
-  }                                                                                                           \
-  static void pack_##dtype(const void *desc, edge_isa isa, const uint8_t *base, void *packed) {               \
-    pack(desc, gemm(isa), base, packed);                                                                      \
-  }                                                                                                           \
-  static size_t scratch_bytes_##dtype(const void *desc, edge_isa isa) {                                       \
-    return edge_gemm_scratch_bytes(gemm(isa), (uint32_t)depth(desc));                                         \
-  }                                                                                                           \
-  static void run_##dtype(const void *desc, edge_isa isa, uint8_t *base, const void *packed, void *scratch) { \
-    run(desc, gemm(isa), base, packed, scratch);                                                              \
-  }                                                                                                           \
-  const edge_kernel edge_kernel_conv2d_##dtype = {                                                            \
-      .name = "conv2d_" #dtype,                                                                               \
-      .id = EDGE_KERNEL_conv2d_##dtype,                                                                       \
-      .desc_bytes = sizeof(edge_conv2d_desc),                                                                 \
-      .check = check_##dtype,                                                                                 \
-      .rows = rows,                                                                                           \
-      .row_work = row_work,                                                                                   \
-      .packed_bytes = packed_bytes_##dtype,                                                                   \
-      .pack = pack_##dtype,                                                                                   \
-      .scratch_bytes = scratch_bytes_##dtype,                                                                 \
-      .packed_at = packed_at,                                                                                 \
-      .scratch_at = scratch_at,                                                                               \
-      .run = run_##dtype,                                                                                     \
+#define KERNEL(dtype, gemm, is_float)                                                                               \
+  static edge_status check_##dtype(const void *desc, const edge_memory *memory) {                                   \
+    return check(desc, EDGE_KERNEL_conv2d_##dtype, is_float, memory);                                               \
+  }                                                                                                                 \
+  static size_t packed_bytes_##dtype(const void *desc, edge_isa isa) {                                              \
+    const edge_conv2d_desc *d = desc;                                                                               \
+    return edge_gemm_packed_bytes(gemm(isa), d->output_c, (uint32_t)depth(d));                                      \
+  }                                                                                                                 \
+  static void pack_##dtype(const void *desc, edge_isa isa, const uint8_t *base, void *packed) {                     \
+    pack(desc, gemm(isa), base, packed);                                                                            \
+  }                                                                                                                 \
+  static size_t scratch_bytes_##dtype(const void *desc, edge_isa isa) {                                             \
+    return edge_gemm_scratch_bytes(gemm(isa), (uint32_t)depth(desc));                                               \
+  }                                                                                                                 \
+  static void run_##dtype(const void *desc, edge_isa isa, uint8_t *base, const void *packed, void *scratch) {       \
+    run(desc, gemm(isa), base, packed, scratch, 0, columns(desc));                                                  \
+  }                                                                                                                 \
+  static void run_columns_##dtype(const void *desc, edge_isa isa, uint8_t *base, const void *packed, void *scratch, \
+                                  uint32_t begin, uint32_t end) {                                                   \
+    run(desc, gemm(isa), base, packed, scratch, begin, end);                                                        \
+  }                                                                                                                 \
+  const edge_kernel edge_kernel_conv2d_##dtype = {                                                                  \
+      .name = "conv2d_" #dtype,                                                                                     \
+      .id = EDGE_KERNEL_conv2d_##dtype,                                                                             \
+      .desc_bytes = sizeof(edge_conv2d_desc),                                                                       \
+      .check = check_##dtype,                                                                                       \
+      .rows = rows,                                                                                                 \
+      .row_work = row_work,                                                                                         \
+      .packed_bytes = packed_bytes_##dtype,                                                                         \
+      .pack = pack_##dtype,                                                                                         \
+      .scratch_bytes = scratch_bytes_##dtype,                                                                       \
+      .packed_at = packed_at,                                                                                       \
+      .scratch_at = scratch_at,                                                                                     \
+      .share = is_float ? 6 : 4,                                                                                    \
+      .run = run_##dtype,                                                                                           \
+      .columns = columns,                                                                                           \
+      .run_columns = run_columns_##dtype,                                                                           \
   };
 
 KERNEL(s8, edge_qs8_gemm, 0)

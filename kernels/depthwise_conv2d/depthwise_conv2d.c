@@ -240,6 +240,7 @@ const edge_kernel edge_kernel_depthwise_conv2d_s8 = {
     .scratch_bytes = scratch_bytes_s8,
     .packed_at = packed_at,
     .scratch_at = scratch_at,
+    .share = 1,
     .run = run_s8,
 };
 
@@ -255,5 +256,6 @@ const edge_kernel edge_kernel_depthwise_conv2d_f32 = {
     .scratch_bytes = scratch_bytes_f32,
     .packed_at = packed_at,
     .scratch_at = scratch_at,
+    .share = 1,
     .run = run_f32,
 };

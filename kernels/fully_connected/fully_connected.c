@@ -149,6 +149,7 @@ static uint32_t scratch_at(const void *desc) { return ((const edge_fully_connect
       .scratch_bytes = scratch_bytes_##dtype,                                                                 \
       .packed_at = packed_at,                                                                                 \
       .scratch_at = scratch_at,                                                                               \
+      .share = 16,                                                                                            \
       .run = run_##dtype,                                                                                     \
   };
 

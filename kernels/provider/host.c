@@ -1,9 +1,12 @@
 /* The host provider. See host.h; the order of checks is that of abi/kernel.h. */
 #include "host.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "pool.h"
 
 #define PACK_ALIGN 64u
 
@@ -25,7 +28,9 @@ struct edge_host {
   uint64_t used; /* packed regions, scratch and the table, bytes */
   checked_node **nodes;
   uint32_t node_count; /* rows of `nodes`, a power of two or 0 */
-  void *scratch;
+  edge_pool *pool;     /* NULL: one thread */
+  uint32_t threads;
+  uint8_t *scratch; /* `threads` areas of scratch_bytes, which is a multiple of PACK_ALIGN */
   uint64_t scratch_bytes;
 };
 
@@ -38,13 +43,22 @@ static void *allocate(uint64_t bytes) {
   return region;
 }
 
-edge_host *edge_host_open(edge_isa isa, uint64_t packed_limit) {
-  if (!edge_isa_usable(isa)) return NULL;
+edge_host *edge_host_open(edge_isa isa, uint64_t packed_limit, uint32_t threads) {
+  if (!edge_isa_usable(isa) || threads < 1) return NULL;
   edge_host *host = calloc(1, sizeof *host);
   if (host == NULL) return NULL;
   host->isa = isa;
   host->limit = packed_limit;
-  return host;
+  host->threads = threads;
+  if (threads == 1) return host;
+  host->pool = edge_pool_open(threads);
+  if (host->pool != NULL) return host;
+  free(host);
+  return NULL;
+}
+
+void edge_host_after_fork(edge_host *host) {
+  if (host != NULL) edge_pool_after_fork(host->pool);
 }
 
 static void forget(edge_host *host, uint32_t node) {
@@ -58,6 +72,7 @@ static void forget(edge_host *host, uint32_t node) {
 
 void edge_host_close(edge_host *host) {
   if (host == NULL) return;
+  edge_pool_close(host->pool);
   for (uint32_t node = 0; node < host->node_count; node++) forget(host, node);
   free(host->nodes);
   free(host->scratch);
@@ -85,13 +100,15 @@ static int grow_table(edge_host *host, uint32_t node) {
   return 1;
 }
 
-static int grow_scratch(edge_host *host, uint64_t bytes) {
+static int grow_scratch(edge_host *host, uint64_t needed) {
+  const uint64_t bytes = round_up(needed, PACK_ALIGN);
   if (bytes <= host->scratch_bytes) return 1;
-  if (!affordable(host, bytes - host->scratch_bytes)) return 0;
-  void *larger = allocate(bytes);
+  const uint64_t more = (bytes - host->scratch_bytes) * host->threads;
+  if (needed > host->limit || !affordable(host, more)) return 0;
+  void *larger = allocate(bytes * host->threads);
   if (larger == NULL) return 0; /* nodes prepared before still have theirs */
   free(host->scratch);
-  host->used += bytes - host->scratch_bytes;
+  host->used += more;
   host->scratch = larger;
   host->scratch_bytes = bytes;
   return 1;
@@ -217,6 +234,81 @@ edge_status edge_host_check(edge_host *host, edge_kernel_id kernel, edge_memory 
   return check(host, k, memory, descriptor, own, &desc, &packed);
 }
 
+/* ---- threads ---- */
+
+/* Work for which waking others pays, in the units of EDGE_MAX_WORK; shares a thread, so that one that is slow or late
+ * does less; and of what number the columns of a share are a multiple. */
+#define PARALLEL_WORK (UINT64_C(1) << 17)
+#define SHARES 4u
+#define COLUMNS 16u
+
+/* A call cut along its rows, or along its columns. */
+typedef struct shared_call {
+  const edge_host *host;
+  const edge_kernel *kernel;
+  const uint32_t *desc;
+  uint8_t *base;
+  const void *packed;
+  int by_columns;
+  uint64_t share;
+  uint32_t end;
+  atomic_uint_fast64_t next;
+} shared_call;
+
+static void do_rows(const shared_call *c, uint32_t begin, uint32_t end, void *scratch) {
+  uint32_t desc[EDGE_MAX_DESC_BYTES / 4u];
+  const uint32_t words = c->kernel->desc_bytes / 4u;
+  memcpy(desc, c->desc, c->kernel->desc_bytes);
+  desc[words - 2u] = begin;
+  desc[words - 1u] = end;
+  c->kernel->run(desc, c->host->isa, c->base, c->packed, scratch);
+}
+
+static void do_shares(void *context, uint32_t thread) {
+  shared_call *c = context;
+  uint8_t *scratch = c->host->scratch + thread * c->host->scratch_bytes;
+  for (;;) {
+    const uint64_t next = atomic_fetch_add_explicit(&c->next, c->share, memory_order_relaxed);
+    if (next >= c->end) return;
+    const uint32_t begin = (uint32_t)next, end = (uint32_t)(next + c->share < c->end ? next + c->share : c->end);
+    if (c->by_columns) {
+      c->kernel->run_columns(c->desc, c->host->isa, c->base, c->packed, scratch, begin, end);
+    } else {
+      do_rows(c, begin, end, scratch);
+    }
+  }
+}
+
+/* Rows or columns of one share: SHARES to a thread where that leaves enough for each, else one. */
+static uint64_t share_of(const edge_host *host, uint32_t count, uint32_t multiple) {
+  const uint32_t fine = count / (SHARES * host->threads), coarse = (count + host->threads - 1u) / host->threads;
+  return round_up(fine >= multiple ? fine : coarse, multiple);
+}
+
+/* Decides how the call is shared; 0 where this thread does all. Rows where there are many for each thread: a share then
+ * copies only its own part of the input. */
+static int cut(shared_call *c) {
+  const edge_host *host = c->host;
+  const edge_kernel *k = c->kernel;
+  const uint32_t begin = edge_desc_begin(k, c->desc), rows = edge_desc_end(k, c->desc) - begin;
+  if (host->pool == NULL || k->share == 0 || rows * k->row_work(c->desc) < PARALLEL_WORK) return 0;
+  const uint32_t columns = k->columns != NULL ? k->columns(c->desc) : 0;
+  c->by_columns = rows < SHARES * host->threads * k->share && columns >= COLUMNS * host->threads;
+  c->share = c->by_columns ? share_of(host, columns, COLUMNS) : share_of(host, rows, k->share);
+  c->end = c->by_columns ? columns : begin + rows;
+  atomic_init(&c->next, c->by_columns ? 0 : begin);
+  return c->by_columns || rows > c->share;
+}
+
+static void run(edge_host *host, const edge_kernel *k, const uint32_t *desc, uint8_t *base, const void *packed) {
+  shared_call call = {.host = host, .kernel = k, .desc = desc, .base = base, .packed = packed};
+  if (cut(&call)) {
+    edge_pool_run(host->pool, do_shares, &call);
+  } else {
+    k->run(desc, host->isa, base, packed, k->pack != NULL ? host->scratch : NULL);
+  }
+}
+
 edge_status edge_host_call(edge_host *host, edge_kernel_id kernel, edge_memory memory, uint32_t descriptor) {
   const edge_kernel *k = edge_kernel_by_id((uint32_t)kernel);
   if (k == NULL) return EDGE_STATUS(kernel, 0, EDGE_REASON_RANGE);
@@ -225,7 +317,7 @@ edge_status edge_host_call(edge_host *host, edge_kernel_id kernel, edge_memory m
   const void *packed;
   const edge_status status = check(host, k, memory, descriptor, own, &desc, &packed);
   if (status != 0) return status;
-  k->run(desc, host->isa, memory.base, packed, k->pack != NULL ? host->scratch : NULL);
+  run(host, k, desc, memory.base, packed);
   return 0;
 }
 

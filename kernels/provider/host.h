@@ -1,8 +1,8 @@
 /* The host provider: runs kernels natively on a guest's linear memory. Knows nothing of Wasmtime or Python.
  *
  * One edge_host per model session. It owns, in host memory, the packed weights of the session's nodes (a table
- * indexed by the descriptor's `node`, never by a guest pointer) and one scratch area, both sized in prepare.
- * Not thread-safe: one call at a time per edge_host.
+ * indexed by the descriptor's `node`, never by a guest pointer) and a scratch area for each of its threads, all sized
+ * in prepare. Not thread-safe: one call at a time per edge_host.
  */
 #ifndef EDGE_HOST_H
 #define EDGE_HOST_H
@@ -12,9 +12,12 @@
 typedef struct edge_host edge_host;
 
 /* A provider for one session. `packed_limit` bounds the bytes of packed weights and scratch it may allocate:
- * a guest could otherwise spend the host's memory. NULL when out of memory or `isa` is not usable. */
-edge_host *edge_host_open(edge_isa isa, uint64_t packed_limit);
+ * a guest could otherwise spend the host's memory. `threads`: 1 .. EDGE_POOL_MAX_THREADS, the caller's included;
+ * results are the same for any number. NULL when out of memory or threads, or when `isa` is not usable. */
+edge_host *edge_host_open(edge_isa isa, uint64_t packed_limit, uint32_t threads);
 void edge_host_close(edge_host *host);
+/* In the child of a fork: the calling thread is the only one. */
+void edge_host_after_fork(edge_host *host);
 
 /* prepare_<kernel>(descriptor): checks, packs, remembers; a node prepared before is replaced. Only for packed kernels.
  * An edge_memory passed to a later call may not be smaller than this one. */

@@ -60,8 +60,8 @@ def load(
         path: a `.tflite` file, or a `.wasm` made by `edge-sdk convert`.
         engine: "auto" (native kernels where they work, else the sandbox, with a warning), "host" or "sandbox"; or the
             runtime "litert" or "tflite_runtime", in a child process, for a `.tflite` file. "auto" never takes those.
-        threads: most threads to compute with, 1 or more. Our kernels compute on the caller's thread in this version;
-            `model.engine.threads` says how many are used.
+        threads: most threads to compute with, 1 or more; results are the same for any number. Native kernels use as
+            many as there are CPUs, the sandbox one; `model.engine.threads` says how many are used.
         deadline_s: seconds one `run` may take; prepared weights get 30 s at least.
         memory_mib: most memory the model may use, in MiB: its linear memory plus the host's packed weights, or what
             the child takes besides Python, numpy and the runtime.

@@ -185,7 +185,7 @@ static void run_case(const campaign *run, uint64_t number, arena *arenas, const 
   const edge_isa isa = isas[rng_below(&t.r, isa_count)];
   if (run->verbose)
     fprintf(stderr, "%s on %s, entry %" PRIu64 "\n", t.kernel->name, edge_isa_name(isa), number % entry_count);
-  t.host = edge_host_open(isa, PACKED_LIMIT);
+  t.host = edge_host_open(isa, PACKED_LIMIT, 2);
   if (t.host == NULL) campaign_violation("no host for %s", edge_isa_name(isa));
   fill_tensors(&t);
   memcpy(t.a->memory.base + EDGE_KERNEL_RESERVE, t.e->image, t.e->image_bytes);

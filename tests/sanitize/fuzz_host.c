@@ -183,7 +183,7 @@ static void run_one(const campaign *run, uint64_t number, bench_stock *all) {
   bench b = {.r = rng_of(run->seed, number), .a = &all->small, .heavy = &all->heavy};
   b.c.kernel = edge_kernel_by_id(1u + (uint32_t)(number / 8u % KERNEL_COUNT));
   b.isa = all->isas[rng_below(&b.r, all->isa_count)];
-  b.host = edge_host_open(b.isa, PACKED_LIMIT);
+  b.host = edge_host_open(b.isa, PACKED_LIMIT, 1);
   if (b.host == NULL) campaign_violation("no host for %s", edge_isa_name(b.isa));
   if (rng_once_in(&b.r, 4)) b.a = number % 8u < 2u ? &all->whole : &all->lower;
   switch (number % 8u) {

@@ -90,7 +90,7 @@ static void storm(bench *b) {
   const size_t allocated = __sanitizer_get_current_allocated_bytes();
   edge_status status = 0;
   uint32_t node = 0;
-  b->host = edge_host_open(b->isa, limit);
+  b->host = edge_host_open(b->isa, limit, 1);
   for (; node < EDGE_MAX_NODES && status == 0; node++) {
     b->c.words[NODE_FIELD] = node * 7919u % EDGE_MAX_NODES;
     case_store(b->a, &b->c);

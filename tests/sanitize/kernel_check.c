@@ -117,7 +117,7 @@ static void call(edge_host *host, test_case *c, edge_isa isa, arena *a, uint32_t
 }
 
 static void run_case(rng *r, test_case *c, edge_isa isa, arena *a) {
-  edge_host *host = edge_host_open(isa, PACKED_LIMIT);
+  edge_host *host = edge_host_open(isa, PACKED_LIMIT, 2);
   if (host == NULL) campaign_violation("no host for %s", edge_isa_name(isa));
   const uint32_t rows = (uint32_t)case_rows_of(c->kernel, c->words).rows;
   const int exact = rng_once_in(r, 4);

@@ -45,6 +45,7 @@ class Plan:
         library: the native library; None when it must not be used.
         host_isa: number of the ISA of the host kernels; -1 when they are not used.
         packed_limit: most bytes of packed weights in host memory.
+        threads: of the host kernels, the caller's included.
     """
 
     module: ModelModule
@@ -54,6 +55,7 @@ class Plan:
     library: Library | None
     host_isa: int
     packed_limit: int
+    threads: int = 1
 
 
 class BrokenSession(Exception):  # noqa: N818 - not an error: the session opens another instance and goes on
@@ -129,7 +131,9 @@ class NativeInstance:
         self._library = library
         engine = engine_for(plan.spec)
         store = wasmtime.Store(engine)
-        self.handle = self._lib.edge_session_open(plan.host_isa, plan.packed_limit, 0 if plan.spec.epochs else TICK_NS)
+        self.handle = self._lib.edge_session_open(
+            plan.host_isa, plan.packed_limit, plan.threads, 0 if plan.spec.epochs else TICK_NS
+        )
         if self.handle == self._ffi.NULL:
             raise MemoryError("no memory for a session")
         alive: list[object] = []

@@ -58,9 +58,9 @@ class _Provider(Protocol):
 class _HostProvider:
     """Native kernels over a numpy buffer."""
 
-    def __init__(self, library: Library, isa: int) -> None:
+    def __init__(self, library: Library, isa: int, threads: int) -> None:
         self._library = library
-        self._host = library.lib.edge_host_open(isa, MAX_MEMORY_BYTES)
+        self._host = library.lib.edge_host_open(isa, MAX_MEMORY_BYTES, threads)
         if self._host == library.ffi.NULL:
             raise UnsupportedPlatformError(f"this CPU does not run {ISAS[isa]} kernels")
         self._memory = np.zeros(0, np.uint8)
@@ -142,13 +142,14 @@ class KernelCaller:
     Args:
         provider: "auto", "host" or "sandbox".
         isa: one of kernels/abi/isa.def instead of the best; for the sandbox a row of `sandbox.FILES`.
+        threads: of the host provider.
 
     Raises:
         UsageError: no such provider or ISA.
         UnsupportedPlatformError: it does not run here.
     """
 
-    def __init__(self, provider: str = "auto", isa: str | None = None) -> None:
+    def __init__(self, provider: str = "auto", isa: str | None = None, *, threads: int = 1) -> None:
         check_provider_name(provider)
         if isa is not None and isa not in ISAS.values():
             raise UsageError(f"unknown ISA {isa!r}{nearest(isa, list(ISAS.values()))}")
@@ -160,7 +161,7 @@ class KernelCaller:
             raise UsageError(f"ISA {isa!r} is not one of the provider {provider!r}")
         self._provider: _Provider
         if provider == "host":
-            self._provider, self.engine = _open_host(isa)
+            self._provider, self.engine = _open_host(isa, threads)
         else:
             self._provider, self.engine = _open_sandbox(isa)
         self._prepared: tuple[bytes, list[Any]] | None = None
@@ -287,14 +288,14 @@ class KernelCaller:
         self.close()
 
 
-def _open_host(isa: str | None) -> tuple[_HostProvider, EngineInfo]:
+def _open_host(isa: str | None, threads: int) -> tuple[_HostProvider, EngineInfo]:
     status = native_status()
     library = status.library
     # The reference kernels run on every CPU, so only the library itself is asked for.
     if library is None or (status.reason and isa != "ref"):
         raise UnsupportedPlatformError(f"host kernels cannot run here: {status.reason}", hint="use the sandbox")
     number = library.isa if isa is None else next(n for n, name in ISAS.items() if name == isa)
-    return _HostProvider(library, number), EngineInfo("host", ISAS[number], "single kernels")
+    return _HostProvider(library, number, threads), EngineInfo("host", ISAS[number], "single kernels", threads)
 
 
 def _open_sandbox(isa: str | None) -> tuple[_SandboxProvider, EngineInfo]:

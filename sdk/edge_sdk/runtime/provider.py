@@ -8,6 +8,7 @@ sandbox   Wasm kernels
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -23,6 +24,8 @@ from edge_sdk.runtime.sandbox import kernels_for
 from edge_sdk.runtime.self_test import prove
 
 log = logging.getLogger("edge_sdk")
+#: EDGE_POOL_MAX_THREADS of kernels/provider/pool.h.
+MAX_THREADS = 64
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class EngineInfo:
         name: "host" or "sandbox".
         isa: the instruction set of the kernels, a name of kernels/abi/isa.def.
         reason: why this one.
-        threads: how many threads compute: always 1 in this version, on the caller's thread.
+        threads: how many threads compute, the caller's included; 1 in the sandbox.
     """
 
     name: str
@@ -91,7 +94,7 @@ def check_provider_name(engine: str) -> None:
 
 
 def make_plan(
-    module: ModelModule, engine: str, *, memory_limit_bytes: int, safe_traps: bool
+    module: ModelModule, engine: str, *, threads: int = 1, memory_limit_bytes: int, safe_traps: bool
 ) -> tuple[Plan, EngineInfo]:
     """Choose the provider for `module` and compile.
 
@@ -117,8 +120,9 @@ def make_plan(
         return _sandbox_plan(module, engine, standalone, status, safe_traps)
     spec = host_spec(module.memory_bytes, safe_traps=safe_traps)
     limit = max(0, memory_limit_bytes - module.memory_bytes)
-    plan = Plan(module, compiled(spec, module.data), spec, None, library, library.isa, limit)
-    return plan, EngineInfo("host", ISAS[library.isa], "native kernels work here: the self-test passed")
+    threads = min(threads, MAX_THREADS, len(os.sched_getaffinity(0)))
+    plan = Plan(module, compiled(spec, module.data), spec, None, library, library.isa, limit, threads)
+    return plan, EngineInfo("host", ISAS[library.isa], "native kernels work here: the self-test passed", threads)
 
 
 def _sandbox_plan(

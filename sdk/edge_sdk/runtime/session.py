@@ -53,7 +53,7 @@ def open_session(
     if limit <= 0:
         raise UsageError(f"memory_mib is {memory_mib}, expected more than 0")
     module = check_module(data, memory_limit_bytes=limit)
-    plan, info = make_plan(module, engine, memory_limit_bytes=limit, safe_traps=safe_traps)
+    plan, info = make_plan(module, engine, threads=threads, memory_limit_bytes=limit, safe_traps=safe_traps)
     return Session(plan, info, deadline_s)
 
 

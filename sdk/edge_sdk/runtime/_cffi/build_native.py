@@ -17,7 +17,7 @@ from cffi import FFI
 # provider/host.h, abi/isa.h; an enum crosses as int.
 FROM_KERNELS = """
 typedef struct edge_host edge_host;
-edge_host *edge_host_open(int isa, uint64_t packed_limit);
+edge_host *edge_host_open(int isa, uint64_t packed_limit, uint32_t threads);
 void edge_host_close(edge_host *host);
 size_t edge_status_text(int32_t status, uint32_t descriptor, char *text, size_t size);
 int edge_isa_best(void);

@@ -132,12 +132,12 @@ uintptr_t edge_native_trampoline(const char *name) {
 
 static void init_lock(edge_session *session) { pthread_mutex_init(&session->lock, NULL); }
 
-edge_session *edge_session_open(int host_isa, uint64_t packed_limit, uint64_t tick_ns) {
+edge_session *edge_session_open(int host_isa, uint64_t packed_limit, uint32_t threads, uint64_t tick_ns) {
   edge_session *session = calloc(1, sizeof *session);
   if (session == NULL) return NULL;
   session->tick_ns = tick_ns;
   if (host_isa >= 0) {
-    session->host = edge_host_open((edge_isa)host_isa, packed_limit);
+    session->host = edge_host_open((edge_isa)host_isa, packed_limit, threads);
     if (session->host == NULL) {
       free(session);
       return NULL;
@@ -282,6 +282,7 @@ uintptr_t edge_session_time(edge_session *session, uint64_t epoch_ticks, const e
 
 void edge_session_after_fork(edge_session *session) {
   session->lost |= session->busy;
+  edge_host_after_fork(session->host);
   init_lock(session);
 }
 

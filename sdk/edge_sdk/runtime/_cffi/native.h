@@ -58,8 +58,9 @@ uintptr_t edge_native_trampoline(const char *name);
 
 /* A session not ready yet: any trampoline called with it traps. NULL without memory.
  * packed_limit: most bytes of packed weights; host_isa < 0: no host kernels (the model calls Wasm kernels).
+ * threads: of the host kernels, 1 or more.
  * tick_ns: an epoch, where the session keeps the deadline itself and nobody moves the engine's epochs; else 0. */
-edge_session *edge_session_open(int host_isa, uint64_t packed_limit, uint64_t tick_ns);
+edge_session *edge_session_open(int host_isa, uint64_t packed_limit, uint32_t threads, uint64_t tick_ns);
 /* Bind what instantiation gave and make the session ready. memory, prepare and infer are Wasmtime's structs, each
  * padded to edge_native_handle_bytes. The spans must lie inside linear memory. Returns 0, or -1 without memory. */
 int edge_session_bind(edge_session *session, uintptr_t context, const void *memory, const void *prepare,
