@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from edge_sdk import abi
 from edge_sdk.errors import ModelError
 
-#: Rows per slice are a multiple of this where possible: whole tiles for every kernel.
-ROW_STEP = 64
+#: Rows per slice are a multiple of the first of these that is possible: whole tiles for every kernel, or for most.
+ROW_STEPS = (192, 12, 6)
 #: Calls of one run; at a millisecond each that is minutes, and a small damaged file must not make us list more.
 MAX_CALLS = 1 << 18
 
@@ -31,8 +31,9 @@ def slice_rows(kernel: abi.Kernel, numbers: Mapping[str, float], node: str) -> l
         )
     count = -(-rows // most)
     each = -(-rows // count)
-    if most >= ROW_STEP and count > 1:
-        each = min(abi.round_up(each, ROW_STEP), most // ROW_STEP * ROW_STEP)
+    if count > 1:
+        step = next((step for step in ROW_STEPS if most >= step), 1)
+        each = min(abi.round_up(each, step), most // step * step)
     if count > MAX_CALLS:
         raise ModelError(f"node {node!r}: {rows * work} units of work, a model may do {MAX_CALLS * abi.MAX_WORK}")
     return [(begin, min(begin + each, rows)) for begin in range(0, rows, each)]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_sdk import abi
-from edge_sdk.compiler.codegen.slices import ROW_STEP, slice_rows
+from edge_sdk.compiler.codegen.slices import ROW_STEPS, slice_rows
 from edge_sdk.errors import ModelError
 
 SOFTMAX = abi.KERNELS["softmax_s8"]
@@ -31,7 +31,7 @@ def test_small_nodes_are_one_call() -> None:
 def test_cuts_fall_on_whole_tiles() -> None:
     ranges = slice_rows(abi.KERNELS["fully_connected_s8"], {"batch": 1, "input_c": 10000, "output_c": 1000}, "n")
     assert len(ranges) == 3
-    assert all(begin % ROW_STEP == 0 for begin, _ in ranges)
+    assert all(begin % ROW_STEPS[0] == 0 for begin, _ in ranges)
 
 
 def test_a_row_that_is_too_much_work_is_refused_by_node_name() -> None:
