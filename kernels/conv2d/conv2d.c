@@ -119,6 +119,7 @@ static void pack(const edge_conv2d_desc *d, const edge_gemm *g, const uint8_t *b
   const edge_gemm_weights weights = {
       .epilogue = is_float ? EDGE_GEMM_F32 : EDGE_GEMM_MBQM,
       .n = d->output_c,
+      .segments = 1,
       .k = (uint32_t)depth(d),
       .filter = base + d->filter,
       .bias = d->bias != 0 ? base + d->bias : NULL,

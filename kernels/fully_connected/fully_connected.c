@@ -87,6 +87,7 @@ static void pack(const edge_fully_connected_desc *d, const edge_gemm *g, const u
   const edge_gemm_weights weights = {
       .epilogue = g->panel == EDGE_PANEL_F32 ? EDGE_GEMM_F32 : EDGE_GEMM_F64,
       .n = d->output_c,
+      .segments = 1,
       .k = d->input_c,
       .filter = base + d->filter,
       .bias = d->bias != 0 ? base + d->bias : NULL,

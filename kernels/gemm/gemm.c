@@ -72,6 +72,10 @@ size_t edge_gemm_packed_bytes(const edge_gemm *g, uint32_t n, uint32_t k) {
   return (size_t)(round_up(n, g->nr) / g->nr) * tile_bytes(g, k);
 }
 
+uint32_t edge_gemm_padded_k(const edge_gemm *g, uint32_t segments, uint32_t k) {
+  return segments * (uint32_t)round_up(k, g->k_step);
+}
+
 size_t edge_gemm_panel_element(const edge_gemm *g) {
   switch (g->panel) {
     case EDGE_PANEL_S16:
@@ -145,14 +149,19 @@ static void pack_mbqm(const edge_gemm *g, int32_t multiplier, int32_t shift, uin
 
 /* 255 * 255 * k + |bias| bounds a sum, whatever the zero points are. */
 static int is_large(const edge_gemm_weights *w, uint32_t bias) {
-  return w->k > 8192u || bias + (UINT32_C(1) << 29) >= UINT32_C(1) << 30;
+  return (uint64_t)w->segments * w->k > 8192u || bias + (UINT32_C(1) << 29) >= UINT32_C(1) << 30;
 }
 
 static void pack_s8(const edge_gemm *g, const edge_gemm_weights *w, uint32_t channel, uint32_t lane, uint8_t *tile) {
   int32_t *words = (int32_t *)(void *)tile;
   const uint32_t panel_zero = panel_value(g, w->input_zero_point);
-  const int8_t *filter = (const int8_t *)w->filter + (size_t)channel * w->k;
-  const uint32_t sum = pack_channel_s8(g, filter, w->k, lane, (int8_t *)tile + header_bytes(g));
+  const int8_t *filter = (const int8_t *)w->filter + (size_t)channel * w->segments * w->k;
+  const size_t segment_bytes = (size_t)edge_gemm_padded_k(g, 1, w->k) * g->nr;
+  uint32_t sum = 0;
+  for (uint32_t s = 0; s < w->segments; s++) {
+    sum +=
+        pack_channel_s8(g, filter + (size_t)s * w->k, w->k, lane, (int8_t *)tile + header_bytes(g) + s * segment_bytes);
+  }
   const uint32_t bias = w->bias != NULL ? ((const uint32_t *)w->bias)[channel] : 0;
   words[EDGE_TILE_BIAS * g->nr + lane] = (int32_t)(bias - panel_zero * sum);
   if (w->epilogue == EDGE_GEMM_MBQM) {
@@ -164,15 +173,18 @@ static void pack_s8(const edge_gemm *g, const edge_gemm_weights *w, uint32_t cha
 }
 
 static void pack_f32(const edge_gemm *g, const edge_gemm_weights *w, uint32_t channel, uint32_t lane, uint8_t *tile) {
-  const float *filter = (const float *)w->filter + (size_t)channel * w->k;
+  const float *filter = (const float *)w->filter + (size_t)channel * w->segments * w->k;
   float *to = (float *)(void *)(tile + header_bytes(g)) + lane;
   ((float *)(void *)tile)[lane] = w->bias != NULL ? ((const float *)w->bias)[channel] : 0.0f;
-  for (uint32_t i = 0; i < w->k; i++) to[(size_t)i * g->nr] = filter[i];
+  for (uint32_t s = 0; s < w->segments; s++, to += (size_t)edge_gemm_padded_k(g, 1, w->k) * g->nr) {
+    for (uint32_t i = 0; i < w->k; i++) to[(size_t)i * g->nr] = *filter++;
+  }
 }
 
 void edge_gemm_pack(const edge_gemm *g, const edge_gemm_weights *weights, void *packed) {
-  const size_t bytes = tile_bytes(g, weights->k);
-  __builtin_memset(packed, 0, edge_gemm_packed_bytes(g, weights->n, weights->k));
+  const uint32_t k = edge_gemm_padded_k(g, weights->segments, weights->k);
+  const size_t bytes = tile_bytes(g, k);
+  __builtin_memset(packed, 0, edge_gemm_packed_bytes(g, weights->n, k));
   for (uint32_t channel = 0; channel < weights->n; channel++) {
     uint8_t *tile = (uint8_t *)packed + (size_t)(channel / g->nr) * bytes;
     if (is_float(g)) {
@@ -214,11 +226,20 @@ void edge_gemm_fill(const edge_gemm *g, void *panel, int32_t value, uint32_t cou
 /* ---- running ---- */
 
 edge_gemm_task edge_gemm_begin(const edge_gemm *g, edge_gemm_epilogue epilogue, uint32_t n, uint32_t k) {
+  static const size_t only[1] = {0};
+  edge_gemm_task task = edge_gemm_begin_segments(g, epilogue, n, 1, k);
+  task.segment = only;
+  task.panel_stride = edge_gemm_panel_stride(g, k);
+  return task;
+}
+
+edge_gemm_task edge_gemm_begin_segments(const edge_gemm *g, edge_gemm_epilogue epilogue, uint32_t n, uint32_t segments,
+                                        uint32_t k) {
   edge_gemm_task task = {
       .epilogue = epilogue,
       .k = (uint32_t)round_up(k, g->k_step),
-      .panel_stride = edge_gemm_panel_stride(g, k),
-      .tile_bytes = tile_bytes(g, k),
+      .segments = segments,
+      .tile_bytes = tile_bytes(g, edge_gemm_padded_k(g, segments, k)),
       .output_stride = (size_t)n * (is_float(g) ? 4u : 1u),
   };
   return task;

@@ -7,6 +7,10 @@
  *                                            channels beyond n and k beyond its end are zero
  *   panel     row 0 | row 1 | ...            k elements each, padded with zeros to k_step
  *
+ * A row of A may also lie in segments, each of the same length (convolutions over lines, see conv2d_lines.c): then k
+ * counts the elements of one, and the tiles hold the weights of one segment after the other, each padded to k_step.
+ * What lies behind a segment in memory meets weights that are zero.
+ *
  * A variant (one const struct for each dtype and ISA, listed in gemm.def) only says its tile sizes, how a run of A is
  * copied and how panel rows meet whole tiles. Everything else is in gemm.c, once.
  *
@@ -53,9 +57,11 @@ enum {
 /* What one call of edge_gemm_run needs besides pointers. Strides are in bytes. */
 typedef struct edge_gemm_task {
   edge_gemm_epilogue epilogue;
-  uint32_t k;          /* rounded up to k_step */
-  size_t panel_stride; /* from one row of the panel to the next */
-  size_t tile_bytes;   /* from one tile to the next */
+  uint32_t k; /* of one segment, rounded up to k_step */
+  uint32_t segments;
+  const size_t *segment; /* from a row of the panel to each of its segments */
+  size_t panel_stride;   /* from one row of the panel to the next */
+  size_t tile_bytes;     /* from one tile to the next */
   size_t output_stride;
   int32_t zero_point; /* of the output; int8 only */
   edge_num act_min;
@@ -73,6 +79,7 @@ typedef struct edge_gemm {
   uint32_t kr;             /* neighbours in k that lie together in a tile */
   uint32_t k_step;         /* k is padded to a multiple of this; a multiple of kr */
   uint32_t max_panel_rows; /* a multiple of mr */
+  int segmented;           /* takes rows of more than one segment */
   /* Copies `runs` runs of `count` elements of A into the panel. Reads and writes exactly these. */
   void (*copy)(void *panel, size_t panel_stride, const void *source, size_t source_stride, uint32_t runs,
                uint32_t count);
@@ -94,8 +101,9 @@ const edge_gemm *edge_f32_gemm(edge_isa isa);
 typedef struct edge_gemm_weights {
   edge_gemm_epilogue epilogue;
   uint32_t n;
-  uint32_t k;
-  const void *filter;        /* s8 or f32 [n][k] */
+  uint32_t segments;
+  uint32_t k;                /* of one segment */
+  const void *filter;        /* s8 or f32 [n][segments][k] */
   const void *bias;          /* i32 or f32 [n], or NULL */
   const int32_t *multiplier; /* MBQM: [n], >= 0 */
   const int32_t *shift;      /* MBQM: [n], -31 .. 30 */
@@ -125,8 +133,14 @@ void edge_gemm_clear_padding(const edge_gemm *g, uint32_t k, void *panel, uint32
 /* Sets `count` elements of the panel to `value` (int8), or to 0 (f32). */
 void edge_gemm_fill(const edge_gemm *g, void *panel, int32_t value, uint32_t count);
 
-/* The task for outputs of `n` channels by row; the caller sets zero_point, act_min and act_max. */
+/* Elements of a whole row in the packed weights: each segment padded. What the functions above call k. */
+uint32_t edge_gemm_padded_k(const edge_gemm *g, uint32_t segments, uint32_t k);
+
+/* The task for outputs of `n` channels by row, of one segment; the caller sets zero_point, act_min and act_max. */
 edge_gemm_task edge_gemm_begin(const edge_gemm *g, edge_gemm_epilogue epilogue, uint32_t n, uint32_t k);
+/* The same for rows of segments; the caller sets `segment` and panel_stride too. */
+edge_gemm_task edge_gemm_begin_segments(const edge_gemm *g, edge_gemm_epilogue epilogue, uint32_t n, uint32_t segments,
+                                        uint32_t k);
 
 /* For int8 weights with a zero point: k and the input's zero point as in the weights that were packed. */
 void edge_gemm_set_zero_points(const edge_gemm *g, edge_gemm_task *task, uint32_t k, int32_t input_zero_point,

@@ -173,15 +173,14 @@ EDGE_INLINE void store_s8(int8_t *output, const __m256i *acc, const finish *f, c
 }
 
 /* One pair of k: weights [8][2]. */
-EDGE_INLINE void step_s8(const edge_gemm_task *task, const uint8_t *a, const uint8_t *tiles, size_t k,
+EDGE_INLINE void step_s8(const edge_gemm_task *task, const uint8_t *const row[4], size_t k, const uint8_t *weights,
                          __m256i acc[4][2], const int mr, const int nt) {
   __m256i b[2];
   EDGE_UNROLL for (int j = 0; j < nt; j++) {
-    const uint8_t *from = TILE(tiles, j) + EDGE_TILE_HEADER(NR) + k * NR;
-    b[j] = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)from));
+    b[j] = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)TILE(weights, j)));
   }
   EDGE_UNROLL for (int r = 0; r < mr; r++) {
-    const __m256i x = _mm256_set1_epi32(edge_load_s32(a + r * task->panel_stride + 2u * k));
+    const __m256i x = _mm256_set1_epi32(edge_load_s32(row[r] + 2 * k));
     EDGE_UNROLL for (int j = 0; j < nt; j++) { acc[r][j] = _mm256_add_epi32(acc[r][j], _mm256_madd_epi16(x, b[j])); }
   }
 }
@@ -199,9 +198,14 @@ EDGE_INLINE void tile_s8(const edge_gemm_task *task, const uint8_t *a, const int
       EDGE_UNROLL for (int j = 0; j < nt; j++) acc[r][j] = _mm256_add_epi32(acc[r][j], term);
     }
   }
-  for (size_t k = 0; k < task->k; k += 4) {
-    step_s8(task, a, tiles, k, acc, mr, nt);
-    step_s8(task, a, tiles, k + 2, acc, mr, nt);
+  const uint8_t *weights = tiles + EDGE_TILE_HEADER(NR);
+  for (uint32_t s = 0; s < task->segments; s++) {
+    const uint8_t *row[4];
+    EDGE_UNROLL for (int r = 0; r < mr; r++) row[r] = a + r * task->panel_stride + task->segment[s];
+    for (size_t k = 0; k < task->k; k += 4, weights += 4 * NR) {
+      step_s8(task, row, k, weights, acc, mr, nt);
+      step_s8(task, row, k + 2, weights + 2 * NR, acc, mr, nt);
+    }
   }
   EDGE_UNROLL for (int r = 0; r < mr; r++) store_s8(output + r * task->output_stride, acc[r], f, l, nt, as);
 }
@@ -267,6 +271,7 @@ const edge_gemm edge_qs8_gemm__avx2 = {
     .kr = 2,
     .k_step = 4,
     .max_panel_rows = 64,
+    .segmented = 1,
     .copy = copy_s16,
     .sum = sum_s16,
     .run = run_s8,
@@ -295,12 +300,17 @@ EDGE_INLINE void tile_f32(const edge_gemm_task *task, const uint8_t *a, const ui
   EDGE_UNROLL for (int j = 0; j < nt; j++) {
     EDGE_UNROLL for (int r = 0; r < mr; r++) acc[r][j] = load_f32(TILE(tiles, j));
   }
-  for (size_t k = 0; k < 4u * (size_t)task->k; k += 4) {
-    __m256 b[4];
-    EDGE_UNROLL for (int j = 0; j < nt; j++) b[j] = load_f32(TILE(tiles, j) + (k + 4) * NR);
-    EDGE_UNROLL for (int r = 0; r < mr; r++) {
-      const __m256 x = _mm256_broadcast_ss((const float *)(const void *)(a + r * task->panel_stride + k));
-      EDGE_UNROLL for (int j = 0; j < nt; j++) acc[r][j] = _mm256_fmadd_ps(x, b[j], acc[r][j]);
+  const uint8_t *weights = tiles + 4 * NR;
+  for (uint32_t s = 0; s < task->segments; s++) {
+    const uint8_t *row[6];
+    EDGE_UNROLL for (int r = 0; r < mr; r++) row[r] = a + r * task->panel_stride + task->segment[s];
+    for (size_t k = 0; k < 4u * (size_t)task->k; k += 4, weights += 4 * NR) {
+      __m256 b[4];
+      EDGE_UNROLL for (int j = 0; j < nt; j++) b[j] = load_f32(TILE(weights, j));
+      EDGE_UNROLL for (int r = 0; r < mr; r++) {
+        const __m256 x = _mm256_broadcast_ss((const float *)(const void *)(row[r] + k));
+        EDGE_UNROLL for (int j = 0; j < nt; j++) acc[r][j] = _mm256_fmadd_ps(x, b[j], acc[r][j]);
+      }
     }
   }
   const __m256 low = _mm256_set1_ps(task->act_min.f), high = _mm256_set1_ps(task->act_max.f);
@@ -345,6 +355,7 @@ const edge_gemm edge_f32_gemm__avx2 = {
     .kr = 1,
     .k_step = 1,
     .max_panel_rows = 60,
+    .segmented = 1,
     .copy = copy_f32,
     .run = run_f32,
 };

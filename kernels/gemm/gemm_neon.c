@@ -45,19 +45,22 @@ EDGE_INLINE void tile_s8(const edge_gemm_task *task, const uint8_t *a, const int
   int32x4_t acc[8][2];
   edge_start_tile_s8(acc, terms, tile, mr);
   const int8_t *b = (const int8_t *)tile + EDGE_TILE_HEADER(NR);
-  for (uint32_t k = 0; k < task->k; k += 8, b += 8 * NR) {
-    int16x8_t x[8];
-    EDGE_UNROLL for (int r = 0; r < mr; r++) {
-      x[r] = vld1q_s16((const int16_t *)(const void *)(a + r * task->panel_stride) + k);
+  for (uint32_t s = 0; s < task->segments; s++) {
+    const uint8_t *from = a + task->segment[s];
+    for (uint32_t k = 0; k < task->k; k += 8, b += 8 * NR) {
+      int16x8_t x[8];
+      EDGE_UNROLL for (int r = 0; r < mr; r++) {
+        x[r] = vld1q_s16((const int16_t *)(const void *)(from + r * task->panel_stride) + k);
+      }
+      STEP(0);
+      STEP(1);
+      STEP(2);
+      STEP(3);
+      STEP(4);
+      STEP(5);
+      STEP(6);
+      STEP(7);
     }
-    STEP(0);
-    STEP(1);
-    STEP(2);
-    STEP(3);
-    STEP(4);
-    STEP(5);
-    STEP(6);
-    STEP(7);
   }
   edge_store_tile_s8(task, acc, tile, output, mr, f64);
 }
@@ -97,6 +100,7 @@ const edge_gemm edge_qs8_gemm__neon = {
     .kr = 1,
     .k_step = 8,
     .max_panel_rows = 64,
+    .segmented = 1,
     .copy = copy_s16,
     .sum = sum_s16,
     .run = run_s8,
@@ -133,15 +137,18 @@ EDGE_INLINE void tile_f32(const edge_gemm_task *task, const uint8_t *a, const fl
     acc[r][1] = vld1q_f32(tile + 4);
   }
   const float *b = tile + NR;
-  for (uint32_t k = 0; k < task->k; k += 4, b += 4 * NR) {
-    float32x4_t x[8];
-    EDGE_UNROLL for (int r = 0; r < mr; r++) {
-      x[r] = vld1q_f32((const float *)(const void *)(a + r * task->panel_stride) + k);
+  for (uint32_t s = 0; s < task->segments; s++) {
+    const uint8_t *from = a + task->segment[s];
+    for (uint32_t k = 0; k < task->k; k += 4, b += 4 * NR) {
+      float32x4_t x[8];
+      EDGE_UNROLL for (int r = 0; r < mr; r++) {
+        x[r] = vld1q_f32((const float *)(const void *)(from + r * task->panel_stride) + k);
+      }
+      STEP_F32(0);
+      STEP_F32(1);
+      STEP_F32(2);
+      STEP_F32(3);
     }
-    STEP_F32(0);
-    STEP_F32(1);
-    STEP_F32(2);
-    STEP_F32(3);
   }
   const float32x4_t low = vdupq_n_f32(task->act_min.f), high = vdupq_n_f32(task->act_max.f);
   EDGE_UNROLL for (int r = 0; r < mr; r++) {
@@ -176,6 +183,7 @@ const edge_gemm edge_f32_gemm__neon = {
     .kr = 1,
     .k_step = 4,
     .max_panel_rows = 64,
+    .segmented = 1,
     .copy = copy_f32,
     .run = run_f32,
 };

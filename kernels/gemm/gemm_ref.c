@@ -35,7 +35,10 @@ static int8_t output_s8(const edge_gemm_task *task, const uint8_t *tile, const i
   const int8_t *b = (const int8_t *)tile + EDGE_TILE_HEADER(NR) + lane;
   uint32_t sum = (uint32_t)words[EDGE_TILE_BIAS * NR + lane];
   if (task->row_terms != NULL) sum += (uint32_t)task->row_terms[row];
-  for (uint32_t i = 0; i < task->k; i++) sum += (uint32_t)(a[i] * b[(size_t)i * NR]);
+  for (uint32_t s = 0; s < task->segments; s++, b += (size_t)task->k * NR) {
+    const int8_t *from = a + task->segment[s];
+    for (uint32_t i = 0; i < task->k; i++) sum += (uint32_t)(from[i] * b[(size_t)i * NR]);
+  }
   const int32_t scaled =
       task->epilogue == EDGE_GEMM_MBQM
           ? edge_tile_mbqm(words, NR, lane, (int32_t)sum)
@@ -55,16 +58,20 @@ static void run_s8(const edge_gemm_task *task, const void *panel, uint32_t rows,
   }
 }
 
-static float output_f32(const edge_gemm_task *task, const float *tile, const float *a, uint32_t lane) {
+static float output_f32(const edge_gemm_task *task, const float *tile, const uint8_t *a, uint32_t lane) {
+  const float *b = tile + NR + lane;
   float sum = tile[lane];
-  for (uint32_t i = 0; i < task->k; i++) sum += a[i] * tile[(size_t)(i + 1u) * NR + lane];
+  for (uint32_t s = 0; s < task->segments; s++, b += (size_t)task->k * NR) {
+    const float *from = (const float *)(const void *)(a + task->segment[s]);
+    for (uint32_t i = 0; i < task->k; i++) sum += from[i] * b[(size_t)i * NR];
+  }
   return edge_clamp_f32(sum, task->act_min.f, task->act_max.f);
 }
 
 static void run_f32(const edge_gemm_task *task, const void *panel, uint32_t rows, const void *packed, uint32_t tiles,
                     void *output) {
   for (uint32_t row = 0; row < rows; row++) {
-    const float *a = (const float *)(const void *)((const uint8_t *)panel + row * task->panel_stride);
+    const uint8_t *a = (const uint8_t *)panel + row * task->panel_stride;
     float *to = (float *)(void *)((uint8_t *)output + row * task->output_stride);
     for (uint32_t channel = 0; channel < tiles * NR; channel++) {
       const uint8_t *tile = (const uint8_t *)packed + (size_t)(channel / NR) * task->tile_bytes;
@@ -81,6 +88,7 @@ const edge_gemm edge_qs8_gemm__ref = {
     .kr = 1,
     .k_step = 2, /* keeps every tile, and so its doubles, 8-aligned */
     .max_panel_rows = 8,
+    .segmented = 1,
     .copy = copy_s8,
     .sum = sum_s8,
     .run = run_s8,
@@ -94,6 +102,7 @@ const edge_gemm edge_f32_gemm__ref = {
     .kr = 1,
     .k_step = 1,
     .max_panel_rows = 8,
+    .segmented = 1,
     .copy = copy_f32,
     .run = run_f32,
 };

@@ -50,7 +50,6 @@ EDGE_INLINE void tile_s8(const edge_gemm_task *task, const uint8_t *a, const int
                          int8_t *output, const int mr, const int nt, const int as) {
   const uint8_t *row[4], *b[2];
   v128_t acc[4][4];
-  EDGE_UNROLL for (int r = 0; r < mr; r++) row[r] = a + r * task->panel_stride;
   EDGE_UNROLL for (int j = 0; j < nt; j++) {
     const uint8_t *tile = tiles + j * task->tile_bytes;
     b[j] = tile + EDGE_TILE_HEADER(NR);
@@ -60,14 +59,17 @@ EDGE_INLINE void tile_s8(const edge_gemm_task *task, const uint8_t *a, const int
     }
   }
   if (terms != NULL) edge_add_terms(acc, terms, mr, 2 * nt);
-  _Pragma("clang loop unroll(disable)") for (uint32_t k = task->k; k != 0; k -= 4) {
-    v128_t x[4];
-    EDGE_UNROLL for (int r = 0; r < mr; r++, row[r - 1] += 8) x[r] = wasm_v128_load64_zero(row[r]);
-    EDGE_UNROLL for (int j = 0; j < nt; j++) {
-      b[j] = edge_opaque(b[j]);
-      STEP(0);
-      STEP(1);
-      b[j] += 4 * NR;
+  for (uint32_t s = 0; s < task->segments; s++) {
+    EDGE_UNROLL for (int r = 0; r < mr; r++) row[r] = a + r * task->panel_stride + task->segment[s];
+    _Pragma("clang loop unroll(disable)") for (uint32_t k = task->k; k != 0; k -= 4) {
+      v128_t x[4];
+      EDGE_UNROLL for (int r = 0; r < mr; r++, row[r - 1] += 8) x[r] = wasm_v128_load64_zero(row[r]);
+      EDGE_UNROLL for (int j = 0; j < nt; j++) {
+        b[j] = edge_opaque(b[j]);
+        STEP(0);
+        STEP(1);
+        b[j] += 4 * NR;
+      }
     }
   }
   EDGE_UNROLL for (int j = 0; j < nt; j++) {
@@ -88,6 +90,7 @@ const edge_gemm edge_qs8_gemm__wasm_simd128 = {
     .kr = 2,
     .k_step = 4,
     .max_panel_rows = 8,
+    .segmented = 1,
     .copy = copy_s16,
     .sum = sum_s16,
     .run = run_s8,
@@ -121,7 +124,6 @@ EDGE_INLINE void tile_f32(const edge_gemm_task *task, const uint8_t *a, const ui
                           const int mr, const int nt) {
   const uint8_t *row[4], *b[2];
   v128_t acc[4][4];
-  EDGE_UNROLL for (int r = 0; r < mr; r++) row[r] = a + r * task->panel_stride;
   EDGE_UNROLL for (int j = 0; j < nt; j++) {
     const uint8_t *tile = tiles + j * task->tile_bytes;
     b[j] = tile + 4 * NR;
@@ -130,14 +132,17 @@ EDGE_INLINE void tile_f32(const edge_gemm_task *task, const uint8_t *a, const ui
       acc[r][2 * j + 1] = wasm_v128_load(tile + 16);
     }
   }
-  _Pragma("clang loop unroll(disable)") for (uint32_t k = task->k; k != 0; k -= 2) {
-    v128_t x[4];
-    EDGE_UNROLL for (int r = 0; r < mr; r++, row[r - 1] += 8) x[r] = wasm_v128_load64_zero(row[r]);
-    EDGE_UNROLL for (int j = 0; j < nt; j++) {
-      b[j] = edge_opaque(b[j]);
-      STEP_F32(0);
-      STEP_F32(1);
-      b[j] += 8 * NR;
+  for (uint32_t s = 0; s < task->segments; s++) {
+    EDGE_UNROLL for (int r = 0; r < mr; r++) row[r] = a + r * task->panel_stride + task->segment[s];
+    _Pragma("clang loop unroll(disable)") for (uint32_t k = task->k; k != 0; k -= 2) {
+      v128_t x[4];
+      EDGE_UNROLL for (int r = 0; r < mr; r++, row[r - 1] += 8) x[r] = wasm_v128_load64_zero(row[r]);
+      EDGE_UNROLL for (int j = 0; j < nt; j++) {
+        b[j] = edge_opaque(b[j]);
+        STEP_F32(0);
+        STEP_F32(1);
+        b[j] += 8 * NR;
+      }
     }
   }
   const v128_t low = wasm_f32x4_splat(task->act_min.f), high = wasm_f32x4_splat(task->act_max.f);
@@ -175,6 +180,7 @@ const edge_gemm edge_f32_gemm__wasm_simd128 = {
     .kr = 1,
     .k_step = 2,
     .max_panel_rows = 8,
+    .segmented = 1,
     .copy = copy_f32,
     .run = run_f32,
 };
