@@ -1,12 +1,14 @@
 /* conv2d_s8 and conv2d_f32: output pixels are gathered into the rows of a GEMM panel (im2col, a few rows at a time).
  *
  * One call of a variant's copy() gathers what lies inside the image of a whole window: a run of pixels for each line
- * of the filter. The rest of the row, the padding, is the zero point.
+ * of the filter. The rest of the row, the padding, is the zero point. Where windows overlap and lines are short,
+ * conv2d_lines.c does without these copies.
  */
 #include "conv2d.h"
 
 #include "../common/check.h"
 #include "../gemm/gemm.h"
+#include "conv2d_lines.h"
 
 static uint64_t depth(const edge_conv2d_desc *d) { return edge_mul(edge_mul(d->filter_h, d->filter_w), d->input_c); }
 
@@ -95,8 +97,11 @@ static edge_status check_regions(const edge_conv2d_desc *d, edge_kernel_id id, i
   REQUIRE_REGION(packed, EDGE_REGION_ALIGN);
   REQUIRE_REGION(scratch, EDGE_REGION_ALIGN);
   /* The filter is inside the memory by now, so neither of these sizes can overflow. */
-  REQUIRE(packed_bytes, RANGE, d->packed_bytes >= edge_gemm_packed_bytes_needed(is_float, d->output_c, depth(d)));
+  REQUIRE(packed_bytes, RANGE,
+          d->packed_bytes >=
+              edge_gemm_packed_bytes_needed(is_float, d->output_c, d->filter_h, edge_mul(d->filter_w, d->input_c)));
   REQUIRE(scratch_bytes, RANGE, d->scratch_bytes >= edge_gemm_scratch_bytes_needed(is_float, depth(d)));
+  REQUIRE(scratch_bytes, RANGE, d->scratch_bytes >= edge_conv2d_lines_bytes(d, is_float));
   const edge_region others[] = {r.input, r.filter, r.bias, r.multiplier, r.shift, r.output, r.packed};
   REQUIRE(output, OVERLAP, edge_region_clear(r.output, others, 5));
   REQUIRE(packed, OVERLAP, edge_region_clear(r.packed, others, 6));
@@ -115,12 +120,12 @@ static edge_status check(const edge_conv2d_desc *d, edge_kernel_id id, int is_fl
 /* ---- pack ---- */
 
 static void pack(const edge_conv2d_desc *d, const edge_gemm *g, const uint8_t *base, void *packed) {
-  const int is_float = g->panel == EDGE_PANEL_F32;
+  const int is_float = g->panel == EDGE_PANEL_F32, lines = edge_conv2d_over_lines(d, g);
   const edge_gemm_weights weights = {
       .epilogue = is_float ? EDGE_GEMM_F32 : EDGE_GEMM_MBQM,
       .n = d->output_c,
-      .segments = 1,
-      .k = (uint32_t)depth(d),
+      .segments = lines ? d->filter_h : 1u,
+      .k = lines ? d->filter_w * d->input_c : (uint32_t)depth(d),
       .filter = base + d->filter,
       .bias = d->bias != 0 ? base + d->bias : NULL,
       .multiplier = (const int32_t *)(const void *)(base + d->multiplier),
@@ -255,6 +260,10 @@ static int is_pointwise(const edge_conv2d_desc *d) {
 
 static void run(const edge_conv2d_desc *d, const edge_gemm *g, uint8_t *base, const void *packed, uint8_t *panel,
                 uint32_t begin, uint32_t end) {
+  if (edge_conv2d_over_lines(d, g)) {
+    edge_conv2d_run_lines(d, g, base, packed, panel, begin, end);
+    return;
+  }
   const uint32_t k = (uint32_t)depth(d), n = d->output_c, most = edge_gemm_panel_rows(g, k);
   const int pointwise = is_pointwise(d);
   gatherer at = gather_from(d, g, base + d->input, d->begin);
@@ -278,6 +287,17 @@ static void run(const edge_conv2d_desc *d, const edge_gemm *g, uint8_t *base, co
 
 /* ---- the two kernels ---- */
 
+static size_t packed_bytes(const edge_conv2d_desc *d, const edge_gemm *g) {
+  const int lines = edge_conv2d_over_lines(d, g);
+  const uint32_t segments = lines ? d->filter_h : 1u, k = lines ? d->filter_w * d->input_c : (uint32_t)depth(d);
+  return edge_gemm_packed_bytes(g, d->output_c, edge_gemm_padded_k(g, segments, k));
+}
+
+static size_t scratch_bytes(const edge_conv2d_desc *d, const edge_gemm *g, int is_float) {
+  if (edge_conv2d_over_lines(d, g)) return (size_t)edge_conv2d_lines_bytes(d, is_float);
+  return edge_gemm_scratch_bytes(g, (uint32_t)depth(d));
+}
+
 static uint32_t columns(const void *desc) { return ((const edge_conv2d_desc *)desc)->output_c; }
 static uint32_t packed_at(const void *desc) { return ((const edge_conv2d_desc *)desc)->packed; }
 static uint32_t scratch_at(const void *desc) { return ((const edge_conv2d_desc *)desc)->scratch; }
@@ -288,13 +308,13 @@ static uint32_t scratch_at(const void *desc) { return ((const edge_conv2d_desc *
   }                                                                                                                 \
   static size_t packed_bytes_##dtype(const void *desc, edge_isa isa) {                                              \
     const edge_conv2d_desc *d = desc;                                                                               \
-    return edge_gemm_packed_bytes(gemm(isa), d->output_c, (uint32_t)depth(d));                                      \
+    return packed_bytes(d, gemm(isa));                                                                              \
   }                                                                                                                 \
   static void pack_##dtype(const void *desc, edge_isa isa, const uint8_t *base, void *packed) {                     \
     pack(desc, gemm(isa), base, packed);                                                                            \
   }                                                                                                                 \
   static size_t scratch_bytes_##dtype(const void *desc, edge_isa isa) {                                             \
-    return edge_gemm_scratch_bytes(gemm(isa), (uint32_t)depth(desc));                                               \
+    return scratch_bytes(desc, gemm(isa), is_float);                                                                \
   }                                                                                                                 \
   static void run_##dtype(const void *desc, edge_isa isa, uint8_t *base, const void *packed, void *scratch) {       \
     run(desc, gemm(isa), base, packed, scratch, 0, columns(desc));                                                  \

@@ -65,7 +65,7 @@ static edge_status check_regions(const edge_fully_connected_desc *d, edge_kernel
   REQUIRE_REGION(packed, EDGE_REGION_ALIGN);
   REQUIRE_REGION(scratch, EDGE_REGION_ALIGN);
   /* The filter is inside the memory by now, so neither of these sizes can overflow. */
-  REQUIRE(packed_bytes, RANGE, d->packed_bytes >= edge_gemm_packed_bytes_needed(is_float, n, k));
+  REQUIRE(packed_bytes, RANGE, d->packed_bytes >= edge_gemm_packed_bytes_needed(is_float, n, 1, k));
   REQUIRE(scratch_bytes, RANGE, d->scratch_bytes >= edge_gemm_scratch_bytes_needed(is_float, k));
   const edge_region others[] = {input, filter, bias, scale, output, packed};
   REQUIRE(output, OVERLAP, edge_region_clear(output, others, 4));

@@ -1,6 +1,8 @@
 /* The part of the packed GEMM that is the same for every ISA: choice of variant, packing, partial tiles. */
 #include "gemm.h"
 
+#include "../common/check.h"
+
 /* ---- choice ---- */
 
 #define ROW(dtype_, isa_, variant) {IS_##dtype_, EDGE_ISA_##isa_, &edge_##dtype_##_gemm__##variant},
@@ -101,8 +103,10 @@ size_t edge_gemm_scratch_bytes(const edge_gemm *g, uint32_t k) {
   return edge_gemm_panel_rows(g, k) * edge_gemm_panel_stride(g, k);
 }
 
-uint64_t edge_gemm_packed_bytes_needed(int is_float, uint64_t n, uint64_t k) {
-  return round_up(n, 16) * (is_float ? (k + 4u) * 4u : round_up(k, 16) + 48u);
+/* Saturating: a large k must not wrap. */
+uint64_t edge_gemm_packed_bytes_needed(int is_float, uint64_t n, uint64_t segments, uint64_t k) {
+  const uint64_t each = edge_mul(segments, edge_add(k, 15u) / 16u * 16u);
+  return edge_mul(round_up(n, 16), is_float ? edge_mul(edge_add(each, 4u), 4u) : edge_add(each, 48u));
 }
 
 uint64_t edge_gemm_scratch_bytes_needed(int is_float, uint64_t k) {

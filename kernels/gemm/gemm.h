@@ -117,7 +117,7 @@ size_t edge_gemm_scratch_bytes(const edge_gemm *g, uint32_t k);
 
 /* What a descriptor's packed_bytes and scratch_bytes must be at least: enough for every sandbox variant.
  * The same formulas as edge_sdk.abi.packed_bytes() and scratch_bytes(). */
-uint64_t edge_gemm_packed_bytes_needed(int is_float, uint64_t n, uint64_t k);
+uint64_t edge_gemm_packed_bytes_needed(int is_float, uint64_t n, uint64_t segments, uint64_t k);
 uint64_t edge_gemm_scratch_bytes_needed(int is_float, uint64_t k);
 
 void edge_gemm_pack(const edge_gemm *g, const edge_gemm_weights *weights, void *packed);

@@ -119,9 +119,8 @@ def packed_bytes(kernel: Kernel, fields: Mapping[str, float]) -> int:
     if kernel.family == "depthwise_conv2d":
         taps, channels = f["filter_h"] * f["filter_w"], round_up(f["output_c"], 16)
         return channels * ((taps + 4) * 4 if kernel.is_float else round_up(taps, 2) * 2 + 32)
-    k = f["input_c"] * f.get("filter_h", 1) * f.get("filter_w", 1)
-    n = round_up(f["output_c"], 16)
-    return n * ((k + 4) * 4 if kernel.is_float else round_up(k, 16) + 48)
+    k = f.get("filter_h", 1) * round_up(f.get("filter_w", 1) * f["input_c"], 16)
+    return round_up(f["output_c"], 16) * ((k + 4) * 4 if kernel.is_float else k + 48)
 
 
 def scratch_bytes(kernel: Kernel, fields: Mapping[str, float]) -> int:
@@ -132,10 +131,22 @@ def scratch_bytes(kernel: Kernel, fields: Mapping[str, float]) -> int:
         return (f["filter_h"] * f["filter_w"] * 8 + f["input_w"] * f["input_c"] * element) // 16 * 16 + 96
     if kernel.family in ("conv2d", "fully_connected"):
         k = round_up(f["input_c"] * f.get("filter_h", 1) * f.get("filter_w", 1), 16)
-        return 8 * k * (4 if kernel.is_float else 2) + 64
+        panel = 8 * k * (4 if kernel.is_float else 2) + 64
+        return max(panel, _lines_bytes(f, 4 if kernel.is_float else 2)) if kernel.family == "conv2d" else panel
     if kernel.family == "spectrum":
         return 12 * f["frame_size"] + 64
     return 0
+
+
+def _lines_bytes(f: Mapping[str, int], element: int) -> int:
+    """Return what kernels/conv2d/conv2d_lines.c keeps lines in; 0 where it cannot, or would need too much."""
+    if f["filter_h"] * f["filter_w"] == 1 or f["filter_h"] > 16 or f["dilation_h"] != 1 or f["dilation_w"] != 1:
+        return 0
+    if f.get("filter_zero_point", 0) != 0:
+        return 0
+    pixels = max((f["output_w"] - 1) * f["stride_w"] + f["filter_w"], f["pad_left"] + f["input_w"])
+    size = (f["filter_h"] + 1) * round_up((pixels * f["input_c"] + 16) * element, 64)
+    return size if size <= 65536 else 0
 
 
 def _dynamic_blocks(count: int) -> int:

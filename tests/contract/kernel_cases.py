@@ -60,11 +60,13 @@ SHAPES = ("1x1", "3x3", "3x3/2", "3x3 valid", "2x3 dilated", "5x4/2", "7x1")
 KINDS = ("usual", "none", "left", "any")
 
 
-def convolution(rng: Rng, kernel: str, channels: tuple[int, int], shape: str, kind: str) -> Case:
-    """A case of conv2d or depthwise_conv2d."""
+def convolution(
+    rng: Rng, kernel: str, channels: tuple[int, int], shape: str, kind: str, size: tuple[int, int] | None = None
+) -> Case:
+    """A case of conv2d or depthwise_conv2d, on an image of random size unless one is given."""
     is_float, depthwise = kernel.endswith("f32"), kernel.startswith("depthwise")
     input_c, output_c = channels
-    size = (int(rng.integers(5, 9)), int(rng.integers(5, 9)))
+    size = size or (int(rng.integers(5, 9)), int(rng.integers(5, 9)))
     f: dict[str, Any] = {"batch": 2 if shape == "3x3/2" else 1, "input_c": input_c, "output_c": output_c}
     f |= geometry(rng, shape, *size)
     taps = (f["filter_h"], f["filter_w"])
@@ -92,6 +94,12 @@ def convolutions(rng: Rng, kernel: str) -> Iterator[Case]:
             yield convolution(rng, kernel, (input_c, channels), shape, kind)
     for pair in ((1, 8), (3, 6), (4, 12)) if depthwise else ((8, 8), (3, 16), (64, 40)):
         yield convolution(rng, kernel, pair, "3x3", "usual")
+    # Lines long enough for every variant to go over them, and ends of lines for every tile.
+    for width in (12, 24, 31, 32, 33, 48, 53):
+        for shape in ("3x3", "3x3/2", "3x3 valid", "5x4/2", "7x1"):
+            pair = (int(rng.choice([1, 3, 4, 8, 16])), int(rng.choice([5, 8, 16, 19])))
+            pair = (pair[0], pair[0]) if depthwise else pair
+            yield convolution(rng, kernel, pair, shape, "usual", (7, width))
 
 
 def fully_connected(rng: Rng, kernel: str) -> Iterator[Case]:

@@ -16,9 +16,24 @@ static int64_t most_pad(uint32_t filter, uint32_t dilation) {
 static uint64_t round_16(uint64_t x) { return (x + 15u) / 16u * 16u; }
 
 /* The formulas of edge_sdk.abi, which holds what a compiler must provide. Saturating. */
-static int64_t least_packed(int is_float, uint64_t n, uint64_t k) {
-  const uint64_t bytes = times(round_16(n), is_float ? times(k + 4u, 4u) : round_16(k) + 48u);
+static int64_t least_packed(int is_float, uint64_t n, uint64_t lines, uint64_t k) {
+  const uint64_t each = times(lines, round_16(k < UINT64_MAX - 16u ? k : UINT64_MAX - 16u)),
+                 safe = each < UINT64_MAX / 8 ? each : UINT64_MAX / 8;
+  const uint64_t bytes = times(round_16(n), is_float ? times(safe + 4u, 4u) : safe + 48u);
   return bytes < INT64_MAX ? (int64_t)bytes : INT64_MAX;
+}
+
+/* What conv2d keeps image lines in. */
+static int64_t least_lines(int is_float, const edge_conv2d_desc *d) {
+  if ((uint64_t)d->filter_h * d->filter_w == 1 || d->filter_h > 16 || d->dilation_h != 1 || d->dilation_w != 1)
+    return 0;
+  if (d->filter_zero_point != 0) return 0;
+  const uint64_t windows = ((uint64_t)d->output_w - 1u) * d->stride_w + d->filter_w;
+  const uint64_t image = (uint64_t)d->pad_left + d->input_w;
+  const uint64_t line = times(windows > image ? windows : image, d->input_c);
+  if (line > 65536u) return 0;
+  const uint64_t bytes = (d->filter_h + 1u) * (((line + 16u) * (is_float ? 4u : 2u) + 63u) / 64u * 64u);
+  return bytes <= 65536u ? (int64_t)bytes : 0;
 }
 
 static int64_t least_scratch(int is_float, uint64_t k) {
@@ -44,10 +59,11 @@ static void bind_conv2d(int is_float, const uint32_t *words, uint32_t field, fie
       rule->high = most_pad(d->filter_w, d->dilation_w);
       break;
     case EDGE_FIELD_conv2d_packed_bytes:
-      rule->low = least_packed(is_float, d->output_c, safe_k);
+      rule->low = least_packed(is_float, d->output_c, d->filter_h, times(d->filter_w, d->input_c));
       break;
     case EDGE_FIELD_conv2d_scratch_bytes:
       rule->low = least_scratch(is_float, safe_k);
+      if (rule->low < least_lines(is_float, d)) rule->low = least_lines(is_float, d);
       break;
     default:
       break;
@@ -100,7 +116,7 @@ static void bind_pool(const uint32_t *words, uint32_t field, field_rule *rule) {
 
 static void bind_fully_connected(int is_float, const uint32_t *words, uint32_t field, field_rule *rule) {
   const edge_fully_connected_desc *d = (const edge_fully_connected_desc *)(const void *)words;
-  if (field == EDGE_FIELD_fully_connected_packed_bytes) rule->low = least_packed(is_float, d->output_c, d->input_c);
+  if (field == EDGE_FIELD_fully_connected_packed_bytes) rule->low = least_packed(is_float, d->output_c, 1, d->input_c);
   if (field == EDGE_FIELD_fully_connected_scratch_bytes) rule->low = least_scratch(is_float, d->input_c);
 }
 
