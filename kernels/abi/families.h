@@ -5,6 +5,8 @@
 #include "family.h"
 #define EDGE_FAMILY cell
 #include "family.h"
+#define EDGE_FAMILY conv16
+#include "family.h"
 #define EDGE_FAMILY conv2d
 #include "family.h"
 #define EDGE_FAMILY convert
@@ -28,6 +30,8 @@
 #define EDGE_FAMILY lookup
 #include "family.h"
 #define EDGE_FAMILY map
+#include "family.h"
+#define EDGE_FAMILY matmul
 #include "family.h"
 #define EDGE_FAMILY mean
 #include "family.h"

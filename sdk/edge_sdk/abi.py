@@ -186,6 +186,10 @@ def rows(kernel: Kernel, fields: Mapping[str, float]) -> int:
             return f["rows"]
         case "spectrum":
             return f["frames"] * f["channels"]
+        case "conv16":
+            return f["batch"] * f["output_h"] * f["output_w"]
+        case "matmul":
+            return f["batch"] * f["m"]
         case "gates" | "svdf":
             return f["units"]
         case _:
@@ -235,6 +239,11 @@ def row_work(kernel: Kernel, fields: Mapping[str, float]) -> int:
             return f["depth"] * 64
         case "spectrum":
             return f["frame_size"] * 64
+        case "conv16":
+            depth = f["filter_h"] * f["filter_w"] * (f["input_c"] // f["groups"])
+            return f["output_c"] * (depth + 8) + ROW_OVERHEAD
+        case "matmul":
+            return (f["k"] + 8) * f["n"] + ROW_OVERHEAD
         case "svdf":
             return f["batch"] * (f["rank"] * (f["input_c"] + 2 * f["memory"]) + ROW_OVERHEAD)
         case _:

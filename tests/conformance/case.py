@@ -90,9 +90,9 @@ class Case:
         chosen: str = self.choice(ACTIVATIONS)
         return "none" if self.magnitudes else chosen
 
-    def scale(self, low: float = 0.01, high: float = 0.3) -> float:
+    def scale(self, low: float = 0.01, high: float = 0.3, powers: tuple[int, int] = (2, 6)) -> float:
         if self.size(0, 2) == 0:
-            return 2.0 ** -self.size(2, 6)
+            return 2.0 ** -self.size(*powers)
         return float(self.rng.uniform(low, high))
 
     def steps(self, dtype: str | None = None, scale: float | None = None) -> dict[str, Any]:
@@ -101,7 +101,7 @@ class Case:
         if dtype not in QUANTIZED:
             return {}
         if dtype == "int16":
-            return {"scales": [scale or self.scale(1e-5, 1e-3)], "zero_points": [0]}
+            return {"scales": [scale or self.scale(1e-5, 1e-3, powers=(10, 16))], "zero_points": [0]}
         zero_point = self.choice((-128, 0, 5, self.size(-128, 127)))
         shift = 128 if dtype == "uint8" else 0
         return {"scales": [scale or self.scale()], "zero_points": [zero_point + shift]}
@@ -163,6 +163,10 @@ class Case:
         zero_points = [self.choice((0, 0, 7, -128)) if zero_points_too else 0] * len(scales)
         data = self._positive(self.rng.integers(-127, 128, shape, np.int8))
         return self.constant(role, data, scales=scales, axis=axis, zero_points=zero_points)
+
+    def contents(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Return the data of a constant operand that is no weight."""
+        return self._positive(Draw().array(self.rng, shape, self.dtype))
 
     def bias(self, x: int, weights: int, channels: int, role: str = "b") -> int:
         if self.dtype == "float32":

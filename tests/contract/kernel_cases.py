@@ -18,6 +18,7 @@ from tests.contract import (
     kernel_cases_map,
     kernel_cases_movement,
     kernel_cases_normalization,
+    kernel_cases_products,
     kernel_cases_recurrent,
 )
 from tests.contract import kernel_oracle as oracle
@@ -268,6 +269,7 @@ FAMILIES: dict[str, Callable[[Rng, str], Iterator[Case]]] = {
     "add": adds,
     "boxes": kernel_cases_detection.boxes,
     "cell": kernel_cases_recurrent.cells,
+    "conv16": kernel_cases_products.convolutions,
     "conv2d": convolutions,
     "convert": kernel_cases_convert.conversions,
     "copy": kernel_cases_copy.cases,
@@ -280,6 +282,7 @@ FAMILIES: dict[str, Callable[[Rng, str], Iterator[Case]]] = {
     "lookup": kernel_cases_map.lookups,
     "gates": kernel_cases_recurrent.gates,
     "map": kernel_cases_map.maps,
+    "matmul": kernel_cases_products.products,
     "mean": means,
     "nms": kernel_cases_detection.suppressions,
     "normalization": kernel_cases_normalization.normalizations,

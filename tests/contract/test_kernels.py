@@ -194,6 +194,16 @@ LARGE = {
     "select": {"element": 1, "count": 2**16 + 1, "size5": 2**16 + 1, **{f"size{axis}": 1 for axis in range(5)}},
     "softmax": {"rows": 70, "depth": 1024},
     "spectrum": {"frames": 40, "channels": 1, "frame_size": 2048, "bands": 1, "power_scale": 1.0, "floor": 1.0},
+    "conv16": {
+        "input_h": 400,
+        "input_w": 400,
+        "output_h": 400,
+        "output_w": 400,
+        "input_c": 1,
+        "output_c": 1,
+        "groups": 1,
+    },
+    "matmul": {"batch": 1, "m": 70000, "k": 1, "n": 1},
     "svdf": {"batch": 1, "input_c": 1, "units": 70000, "rank": 1, "memory": 1},
 }
 
@@ -268,6 +278,11 @@ def large(kernel: abi.Kernel) -> tuple[dict[str, Any], dict[str, Any]]:
         inputs = {name: np.zeros(8, np.uint8) for name in ("condition", "a", "b")}
     if kernel.name.startswith("compare"):
         f["operation"] = OPERATIONS["equal"]
+    if kernel.family == "matmul":
+        inputs = {name: np.zeros(2**19, np.uint8) for name in ("x", "y")}
+    if kernel.family == "conv16":
+        inputs |= {"multiplier": np.zeros(4, np.uint8), "shift": np.zeros(4, np.uint8)}
+        inputs.pop("scale", None)
     if kernel.family in ("add", "map"):
         inputs = {"a": np.zeros(8, np.uint8), "b": np.zeros(8, np.uint8)}
     return inputs, f

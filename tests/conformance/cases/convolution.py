@@ -92,13 +92,42 @@ def _transpose_conv(case: Case) -> Added:
     return case.operator("TRANSPOSE_CONV", inputs, [y], version=version, **options)
 
 
+def _computed_weights(case: Case) -> Added:
+    """A dense layer whose weights are an input."""
+    rows, k, n = case.size(1, 4), case.choice((1, 16, 100)), case.choice((1, 10, 65))
+    x, weights = case.input("x", (rows, k), **case.steps()), case.input("w", (n, k), **case.steps(scale=0.01))
+    y = case.tensor("y", (rows, n), **case.steps(scale=_output_scale(case)))
+    bias = case.bias(x, weights, n) if case.size(0, 1) else -1
+    options = tflite.fully_connected_options(case.activation())
+    return case.operator("FULLY_CONNECTED", [x, weights, bias], [y], **options)
+
+
+def _batch_matmul(case: Case) -> Added:
+    m, k, n = case.size(1, 7), case.choice((1, 3, 16, 40)), case.choice((1, 5, 33, 70))
+    batch = case.choice(((), (3,), (2, 3)))
+    other = case.choice((batch, batch[1:], (1,) * len(batch), (*batch[:-1], 1) if batch else ()))
+    adjoint = {"ADJ_X": ("?", bool(case.size(0, 1))), "ADJ_Y": ("?", bool(case.size(0, 1)))}
+    of_x = (k, m) if adjoint["ADJ_X"][1] else (m, k)
+    of_y = (n, k) if adjoint["ADJ_Y"][1] else (k, n)
+    first, second = (batch, other) if case.size(0, 1) else (other, batch)
+    x = case.input("x", (*first, *of_x), **case.steps())
+    if case.size(0, 2):
+        y = case.input("y", (*second, *of_y), **case.steps())
+    else:
+        y = case.constant("y", case.contents((*second, *of_y)), **case.steps())
+    out = case.tensor("out", (*batch, m, n), **case.steps(scale=_output_scale(case)))
+    return case.operator("BATCH_MATMUL", [x, y], [out], **tflite.options(schema.BatchMatMulOptions, **adjoint))
+
+
 #: float32+int8: the input is rounded to 8 bits by its own range ("dynamic range").
-DTYPES = ("int8", "uint8", "float32", "float32+float16", "float32+int8")
+DTYPES = ("int8", "uint8", "int16", "float32", "float32+float16", "float32+int8")
 
 CASES = {
+    "batch_matmul": Row(_batch_matmul, ("int8", "int16", "float32"), is_sum=True),
     "conv2d": Row(_conv2d, DTYPES, is_sum=True),
-    "conv2d grouped": Row(_grouped, ("int8", "uint8", "float32"), is_sum=True),
+    "conv2d grouped": Row(_grouped, ("int8", "uint8", "int16", "float32"), is_sum=True),
     "depthwise_conv2d": Row(_depthwise_conv2d, DTYPES, is_sum=True),
     "fully_connected": Row(_fully_connected, DTYPES, is_sum=True),
-    "transpose_conv": Row(_transpose_conv, ("int8", "uint8", "float32"), is_sum=True),
+    "fully_connected computed": Row(_computed_weights, ("int8", "float32"), is_sum=True),
+    "transpose_conv": Row(_transpose_conv, ("int8", "uint8", "int16", "float32"), is_sum=True),
 }

@@ -20,6 +20,7 @@ OPS = Registry(
         "assign": "edge_sdk.compiler.ops.assign:Assign",
         "atan2": "edge_sdk.compiler.ops.binary:Binary",
         "average_pool": "edge_sdk.compiler.ops.average_pool:AveragePool",
+        "batch_matmul": "edge_sdk.compiler.ops.batch_matmul:BatchMatmul",
         "batch_to_space": "edge_sdk.compiler.ops.space_to_batch:BatchToSpace",
         "bidirectional_lstm": "edge_sdk.compiler.ops.bidirectional_lstm:BidirectionalLstm",
         "bidirectional_rnn": "edge_sdk.compiler.ops.rnn:BidirectionalRnn",

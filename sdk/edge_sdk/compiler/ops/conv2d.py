@@ -7,7 +7,7 @@ one after the other, on copies.
 from __future__ import annotations
 
 from edge_sdk.compiler.graph import Node, Quantization, Value
-from edge_sdk.compiler.ops.convolution import check_convolution, lower_convolution, require_images
+from edge_sdk.compiler.ops.convolution import check_convolution, lower_convolution, lower_wide, require_images
 from edge_sdk.compiler.ops.dynamic_range import is_dynamic_range
 from edge_sdk.compiler.ops.op import KernelCall, Op, contents, operands, require, tensor
 from edge_sdk.compiler.ops.view import Move, View, copy_call
@@ -33,7 +33,7 @@ class Conv2D(Op):
         require(groups <= MAX_GROUPS, f"{groups} groups, at most {MAX_GROUPS}")
         require(groups == 1 or not is_dynamic_range(image, weights), "int8 weights of float activations in groups")
         check_convolution(node, (height, width), channels, channel_axis=0)
-        if image.dtype == "int8" and not image.unsigned and weights.quantization is not None:
+        if image.dtype in ("int8", "int16") and not image.unsigned and weights.quantization is not None:
             # The reference kernel refuses them too; that of the depthwise convolution ignores them.
             zero = bool((weights.quantization.zero_points == 0).all())
             require(zero, "int8 weights with a zero point other than 0")
@@ -41,6 +41,8 @@ class Conv2D(Op):
     def lower(self, node: Node) -> list[KernelCall]:
         image, weights = tensor(node, 0), tensor(node, 1)
         groups = image.shape[3] // weights.shape[3]
+        if image.dtype == "int16":
+            return lower_wide(node, contents(weights), axis=0, groups=groups)
         if groups == 1:
             return lower_convolution(node, "conv2d", contents(weights), height_width(weights.shape), axis=0)
         return [call for group in range(groups) for call in _group(node, group, groups)]

@@ -5,6 +5,7 @@ multiplier and shift of  input scale * weight scale[c] / output scale  in float6
 ignored (reference/integer_ops/conv.h, depthwise_conv.h).
 uint8: the product of the scales is float32, and the weights have a zero point (reference/conv.h,
 depthwiseconv_uint8.h).
+int16: exact sums, see wide.py.
 float32: out = clamp(sum(x * w) + bias). With int8 weights the input is rounded first, see dynamic_range.py: to
 symmetric steps if a conv2d's weights have one scale, else to asymmetric ones (conv.cc, depthwise_conv.cc).
 """
@@ -38,6 +39,7 @@ from edge_sdk.compiler.ops.op import (
     weight_scales,
     weight_zero_point,
 )
+from edge_sdk.compiler.ops.wide import check_shifts, check_wide, wide_convolution
 from edge_sdk.compiler.ops.window import Padding, Pair, height_width, output_size
 
 
@@ -56,7 +58,7 @@ def check_convolution(node: Node, filter_shape: Pair, channels: int, channel_axi
     attributes: ConvolutionAttributes = node.attributes
     _, _, bias = operands(node, 2, 3)
     image, weights = tensor(node, 0), tensor(node, 1)
-    dtype = kernel_dtype(image, node.output)
+    dtype = kernel_dtype(image, node.output, int16=True)
     dynamic = is_dynamic_range(image, weights)
     require_weights(weights, bias, channels, dtype, dynamic=dynamic)
     if dynamic:
@@ -68,6 +70,9 @@ def check_convolution(node: Node, filter_shape: Pair, channels: int, channel_axi
     if dtype == "s8":
         requantization(image, weights, node.output, channels, channel_axis)
         filter_zero_point(image, weights)
+    if dtype == "s16":
+        check_wide(image, node.output, bias=bias)
+        check_shifts(requantization(image, weights, node.output, channels, channel_axis)[1])
 
 
 def require_images(image: Value, weights: Value) -> None:
@@ -90,6 +95,21 @@ def requantization(
         # kernel_util.cc, GetQuantizedConvolutionMultipler: this product is float32.
         scales = scales.astype(np.float32).astype(np.float64)
     return quantize_multipliers(scales / per_tensor(output).scale)
+
+
+def lower_wide(node: Node, weights: NDArray[Any], axis: int, groups: int = 1) -> list[KernelCall]:
+    """Return the call for int16 activations, given the weights as [output channels, height, width, channels]."""
+    attributes: ConvolutionAttributes = node.attributes
+    scales = requantization(tensor(node, 0), tensor(node, 1), node.output, weights.shape[0], axis)
+    return wide_convolution(
+        node,
+        weights,
+        dict(zip(("multiplier", "shift"), scales, strict=True)),
+        groups=groups,
+        stride=attributes.stride,
+        dilation=attributes.dilation,
+        padding=attributes.padding,
+    )
 
 
 def lower_convolution(

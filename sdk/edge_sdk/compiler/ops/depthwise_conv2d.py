@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from edge_sdk.compiler.graph import Node, Value
-from edge_sdk.compiler.ops.convolution import check_convolution, lower_convolution, require_images
+from edge_sdk.compiler.ops.convolution import check_convolution, lower_convolution, lower_wide, require_images
 from edge_sdk.compiler.ops.dynamic_range import has_one_scale, is_dynamic_range
 from edge_sdk.compiler.ops.op import KernelCall, Op, contents, operands, require, tensor
 from edge_sdk.compiler.ops.view import Move, View, copy_call
@@ -41,6 +41,9 @@ class DepthwiseConv2D(Op):
     def lower(self, node: Node) -> list[KernelCall]:
         image, weights = tensor(node, 0), tensor(node, 1)
         _, height, width, _ = weights.shape
+        if image.dtype == "int16":
+            turned = np.transpose(contents(weights), (3, 1, 2, 0))
+            return lower_wide(node, turned, axis=3, groups=image.shape[3])
         if image.shape[3] == 1:
             # [1, H, W, O] -> [O, H, W, 1]
             turned = np.transpose(contents(weights), (3, 1, 2, 0))

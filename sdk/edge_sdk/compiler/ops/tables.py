@@ -2,13 +2,15 @@
 
 A table stands in the order of the bits read as unsigned, 0, 1 ... -2, -1, which is how the `lookup` kernels index it.
 The reference computes its tables in float32, so here every step is rounded to float32 too; a function of float32 is the
-float64 one, rounded. Where the reference converts a float that no int32 can hold, the nearest step stands here.
+float64 one, rounded, or the C library's where that shows. Where the reference converts a float that no int32 can hold,
+the nearest step stands here.
 
 tensorflow/lite/kernels/internal/common.h, LUTPopulate and LUTLookup.
 """
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
 from typing import Any
 
@@ -37,6 +39,25 @@ def single(function: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Re
             return function(x.astype(np.float64)).astype(np.float32)
 
     return rounded
+
+
+def of_c(name: str, otherwise: Real) -> Real:
+    """Return a float32 function of the C library, which the reference calls too: it may be a last bit off.
+
+    Args:
+        name: such as "tanhf".
+        otherwise: where there is no such library.
+    """
+    try:
+        function = getattr(ctypes.CDLL(None), name)
+    except (OSError, AttributeError):
+        return otherwise
+    function.argtypes, function.restype = [ctypes.c_float], ctypes.c_float
+
+    def each(x: Floats) -> Floats:
+        return np.array([function(value) for value in x.ravel().tolist()], np.float32).reshape(x.shape)
+
+    return each
 
 
 def all_steps(dtype: str) -> Steps:

@@ -18,6 +18,7 @@ from edge_sdk.compiler.ops.convolution import (
     ConvolutionAttributes,
     check_convolution,
     lower_convolution,
+    lower_wide,
     require_images,
 )
 from edge_sdk.compiler.ops.movement import filled, scalar
@@ -47,7 +48,8 @@ class TransposeConv(Op):
         require_images(image, weights)
         require(len(node.output.shape) == 4, f"output of {len(node.output.shape)} dimensions, expected 4")
         require(weights.shape[3] == image.shape[3], f"{image.shape[3]} channels in, filter of {weights.shape[3]}")
-        require(image.dtype == weights.dtype, f"{image.dtype} activations with {weights.dtype} weights")
+        narrow = "int8" if image.dtype == "int16" else image.dtype
+        require(narrow == weights.dtype, f"{image.dtype} activations with {weights.dtype} weights")
         require_steps(attributes.stride)
         for before, size in zip(attributes.padding, height_width(weights.shape), strict=True):
             require(0 <= before < size, f"padding {list(attributes.padding)} is not below the filter's size")
@@ -60,11 +62,11 @@ class TransposeConv(Op):
         zero = per_tensor(image).zero_point if image.dtype == "int8" else 0
         fill = filled(node, spread, scalar(f"{node.name} (gap)", spread, zero))
         turned = np.ascontiguousarray(contents(weights)[:, ::-1, ::-1])
-        return [
-            copy_call(node, fill),
-            copy_call(node, _spreading(node, spread)),
-            *lower_convolution(convolution, "conv2d", turned, height_width(weights.shape), axis=0),
-        ]
+        if image.dtype == "int16":
+            calls = lower_wide(convolution, turned, axis=0)
+        else:
+            calls = lower_convolution(convolution, "conv2d", turned, height_width(weights.shape), axis=0)
+        return [copy_call(node, fill), copy_call(node, _spreading(node, spread)), *calls]
 
 
 def _as_convolution(node: Node) -> Node:

@@ -20,7 +20,7 @@ from edge_sdk.compiler.ops import fixed_tables
 from edge_sdk.compiler.ops.elementwise import check_elementwise
 from edge_sdk.compiler.ops.op import KernelCall, Op, contents, per_tensor, require, source_dtype, tensor
 from edge_sdk.compiler.ops.strided_map import map_call, require_few_axes
-from edge_sdk.compiler.ops.tables import Floats, Real, Steps, look_up, lookup_call, real_table, single
+from edge_sdk.compiler.ops.tables import Floats, Real, Steps, look_up, lookup_call, of_c, real_table, single
 
 #: What logistic's int8 output has.
 LOGISTIC_STEP = 1 / 256
@@ -70,10 +70,10 @@ class Function:
 
 
 _exp = single(np.exp)
-_tanh = single(np.tanh)
+_tanh = of_c("tanhf", single(np.tanh))
 _expm1 = single(np.expm1)
 _log = single(np.log)
-_erfc = single(np.vectorize(math.erfc, otypes=[np.float64]))
+_erfc = of_c("erfcf", single(np.vectorize(math.erfc, otypes=[np.float64])))
 
 
 def _logistic(x: Floats) -> Floats:

@@ -129,6 +129,13 @@ class SoftmaxOptions:
     BETA = 0
 
 
+class BatchMatMulOptions:
+    UNION = 101
+    ADJ_X = 0
+    ADJ_Y = 1
+    ASYMMETRIC = 2
+
+
 class AddOptions:
     UNION = 11
     ACTIVATION = 0

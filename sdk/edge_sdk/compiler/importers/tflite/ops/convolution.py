@@ -10,6 +10,7 @@ from edge_sdk.compiler.importers.tflite.ops.operator import (
     constant_integers,
     fused_activation,
 )
+from edge_sdk.compiler.ops.batch_matmul import BatchMatmulAttributes
 from edge_sdk.compiler.ops.convolution import ConvolutionAttributes
 from edge_sdk.compiler.ops.fully_connected import FullyConnectedAttributes
 from edge_sdk.compiler.ops.op import require
@@ -97,8 +98,15 @@ def _transpose_conv(operator: Operator) -> Translation:
     return "transpose_conv", inputs, TransposeConvAttributes(stride, (top, left), activation)
 
 
+def _batch_matmul(operator: Operator) -> Translation:
+    options = schema.BatchMatMulOptions
+    turned = [bool(operator.number(options.UNION, slot, "?", False)) for slot in (options.ADJ_X, options.ADJ_Y)]
+    return "batch_matmul", operator.inputs, BatchMatmulAttributes(*turned)
+
+
 OPERATORS: dict[str, Row] = {
     "AVERAGE_POOL_2D": _pool("average_pool"),
+    "BATCH_MATMUL": _batch_matmul,
     "CONV_2D": _convolution("conv2d", schema.Conv2DOptions),
     "DEPTHWISE_CONV_2D": _convolution("depthwise_conv2d", schema.DepthwiseConv2DOptions),
     "FULLY_CONNECTED": _fully_connected,
