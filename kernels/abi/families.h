@@ -53,3 +53,5 @@
 #include "family.h"
 #define EDGE_FAMILY svdf
 #include "family.h"
+#define EDGE_FAMILY top_k
+#include "family.h"

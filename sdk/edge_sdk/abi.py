@@ -182,7 +182,7 @@ def rows(kernel: Kernel, fields: Mapping[str, float]) -> int:
             return f[{"class_max_f32": "count", "best_classes_f32": "steps", "merge_classes_f32": "slots"}[kernel.name]]
         case "nms":
             return f["classes"] * f["steps"]
-        case "normalization" | "softmax":
+        case "normalization" | "softmax" | "top_k":
             return f["rows"]
         case "spectrum":
             return f["frames"] * f["channels"]
@@ -244,6 +244,8 @@ def row_work(kernel: Kernel, fields: Mapping[str, float]) -> int:
             return f["output_c"] * (depth + 8) + ROW_OVERHEAD
         case "matmul":
             return (f["k"] + 8) * f["n"] + ROW_OVERHEAD
+        case "top_k":
+            return f["depth"] * (f["k"] + 2) + ROW_OVERHEAD
         case "svdf":
             return f["batch"] * (f["rank"] * (f["input_c"] + 2 * f["memory"]) + ROW_OVERHEAD)
         case _:

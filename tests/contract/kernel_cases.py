@@ -293,6 +293,7 @@ FAMILIES: dict[str, Callable[[Rng, str], Iterator[Case]]] = {
     "softmax": softmaxes,
     "spectrum": spectra,
     "svdf": kernel_cases_recurrent.svdfs,
+    "top_k": kernel_cases_products.greatest,
 }
 
 

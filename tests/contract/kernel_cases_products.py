@@ -65,3 +65,21 @@ def products(rng: Rng, kernel: str) -> Iterator[Case]:
             f |= {"act_min": -32768, "act_max": 30000}
         expected = getattr(oracle, kernel)(a, f).reshape(batch, m, n)
         yield Case(kernel, f"{batch} of {m}x{k}x{n}", a, expected, f, 1e-6 if is_float else 0.0)
+
+
+def greatest(rng: Rng, kernel: str) -> Iterator[Case]:
+    """Few values, so that many are equal."""
+    for index, depth in enumerate((1, 2, 5, 16, 100, 1000)):
+        for number, dtype in enumerate(("int8", "int16", "int32", "int64", "float32")):
+            f: dict[str, Any] = {
+                "type": number,
+                "rows": 1 + index % 3,
+                "depth": depth,
+                "k": (1, depth, max(1, depth // 2))[index % 3],
+            }
+            a = {"input": rng.integers(-9, 10, (f["rows"], depth)).astype(dtype)}
+            if dtype == "float32":
+                a["input"] = a["input"] / np.float32(3)
+                a["input"][0, 0] = -0.0
+            indices, values = oracle.top_k(a, f)
+            yield Case(kernel, f"{f['k']} of {depth} {dtype}", a, indices, f, others={"values": values})

@@ -60,3 +60,10 @@ def matmul_s8(a: dict[str, Array], f: dict[str, Any]) -> Array:
 def matmul_s16(a: dict[str, Array], f: dict[str, Any]) -> Array:
     scaled = reduced(_sums(a, f, np.int64), np.int64(f["multiplier"]), np.int64(f["shift"]))
     return np.clip(scaled, f["act_min"], f["act_max"]).astype(np.int16)
+
+
+def top_k(a: dict[str, Array], f: dict[str, Any]) -> tuple[Array, Array]:
+    """(indices, values)."""
+    x = a["input"].astype(np.float64)
+    order = np.argsort(-np.where(np.isnan(x), -np.inf, x), axis=1, kind="stable")[:, : f["k"]]
+    return order.astype(np.int32), np.take_along_axis(a["input"], order, axis=1)

@@ -204,6 +204,7 @@ LARGE = {
         "groups": 1,
     },
     "matmul": {"batch": 1, "m": 70000, "k": 1, "n": 1},
+    "top_k": {"type": 0, "rows": 13000, "depth": 16, "k": 16},
     "svdf": {"batch": 1, "input_c": 1, "units": 70000, "rank": 1, "memory": 1},
 }
 
@@ -280,6 +281,8 @@ def large(kernel: abi.Kernel) -> tuple[dict[str, Any], dict[str, Any]]:
         f["operation"] = OPERATIONS["equal"]
     if kernel.family == "matmul":
         inputs = {name: np.zeros(2**19, np.uint8) for name in ("x", "y")}
+    if kernel.family == "top_k":
+        inputs["values"] = np.zeros(2**20, np.uint8)
     if kernel.family == "conv16":
         inputs |= {"multiplier": np.zeros(4, np.uint8), "shift": np.zeros(4, np.uint8)}
         inputs.pop("scale", None)

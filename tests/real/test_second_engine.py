@@ -215,7 +215,7 @@ def test_killing_the_runtime_in_mid_run_costs_frames_and_is_counted(tmp_path: Pa
 def test_the_engine_of_every_model_can_be_overridden(tmp_path: Path) -> None:
     text = PIPELINE + 'delegate = "none"\n'
     with running(tmp_path, "--engine", "sandbox", "--max-results", "1", text=text) as process:
-        assert next_result(process, lambda result: True)["engine"] == "sandbox (wasm_simd128)"
+        assert next_result(process, lambda result: True)["engine"].startswith("sandbox (wasm_")
     text = PIPELINE.replace('engine = "litert"', 'engine = "sandbox"')
     with running(tmp_path, "--engine", "litert", "--max-results", "1", text=text) as process:
         assert next_result(process, lambda result: True)["engine"] == "litert 2.3.0 (XNNPACK) in a child process"

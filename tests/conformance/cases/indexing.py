@@ -77,10 +77,35 @@ def _resize_nearest(case: Case) -> Added:
     return _resize(case, "RESIZE_NEAREST_NEIGHBOR", schema.ResizeNearestNeighborOptions, both=False)
 
 
+def _top_k(case: Case) -> Added:
+    """Few values, so that many are equal."""
+    shape = (*(case.size(1, 4) for _ in range(case.size(0, 2))), case.size(1, 40))
+    k = case.size(1, shape[-1])
+    steps = case.steps()
+    x = case.input("x", shape, low=-5 if case.dtype != "uint8" else 0, high=9, **steps)
+    values = case.tensor("values", (*shape[:-1], k), **steps)
+    indices = case.tensor("indices", (*shape[:-1], k), "int32")
+    return case.operator("TOPK_V2", [x, case.integers("k", k)], [values, indices], **tflite.options(schema.TopKOptions))
+
+
+def _one_hot(case: Case) -> Added:
+    shape = tuple(case.size(1, 5) for _ in range(case.size(1, 3)))
+    depth, axis = case.size(1, 9), case.size(-1, len(shape))
+    indices = case.input("indices", shape, case.choice(("int32", "int64")), low=-2, high=depth + 1)
+    values = case.rng.integers(0, 2, 2) if case.dtype == "bool" else case.rng.integers(-9, 9, 2)
+    on, off = (case.constant(role, values[at].astype(case.dtype)) for at, role in enumerate(("on", "off")))
+    at = len(shape) if axis == -1 else axis
+    y = case.tensor("y", (*shape[:at], depth, *shape[at:]))
+    options = tflite.options(schema.OneHotOptions, AXIS=("i", axis))
+    return case.operator("ONE_HOT", [indices, case.integers("depth", depth), on, off], [y], **options)
+
+
 CASES = {
     "gather": Row(_gather, ("int8", "uint8", "int16", "float32", "int32", "int64", "bool"), EXACT, scale_matters=False),
     "gather embedding_lookup": Row(_embedding_lookup, ("float32",), EXACT),
     "gather nd": Row(_gather_nd, ("int8", "uint8", "int16", "float32", "int32", "int64"), EXACT, scale_matters=False),
+    "one_hot": Row(_one_hot, ("int8", "uint8", "float32", "int32", "int64", "bool"), EXACT, scale_matters=False),
     "resize_bilinear": Row(_resize_bilinear, ("int8", "uint8", "int16", "float32"), CLOSE, scale_matters=False),
     "resize_nearest": Row(_resize_nearest, ("int8", "uint8", "int16", "float32"), EXACT, scale_matters=False),
+    "top_k": Row(_top_k, ("int8", "uint8", "int16", "float32", "int32", "int64"), EXACT, scale_matters=False),
 }

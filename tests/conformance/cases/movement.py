@@ -359,7 +359,14 @@ def _row(make: Any, *dtypes: str) -> Row:
     return Row(make, dtypes or PLAIN, tolerance=EXACT, scale_matters=False)
 
 
+def _zeros_like(case: Case) -> Added:
+    shape = tuple(case.size(1, 5) for _ in range(case.size(1, 4)))
+    x, y = case.input("x", shape), case.tensor("y", shape)
+    return case.operator("ZEROS_LIKE", [x], [y])
+
+
 CASES = {
+    "broadcast zeros_like": Row(_zeros_like, ("float32", "int32", "int64"), EXACT),
     "batch_to_space": _row(_batch_to_space),
     "broadcast computed": _row(_computed_fill),
     "broadcast fill": _row(_fill),

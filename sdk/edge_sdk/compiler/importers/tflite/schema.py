@@ -319,6 +319,15 @@ class ResizeNearestNeighborOptions:
     HALF_PIXEL_CENTERS = 1
 
 
+class TopKOptions:
+    UNION = 34
+
+
+class OneHotOptions:
+    UNION = 61
+    AXIS = 0
+
+
 class ReverseSequenceOptions:
     UNION = 87
     SEQ_DIM = 0

@@ -9,8 +9,10 @@ from edge_sdk.compiler.importers.tflite import schema
 from edge_sdk.compiler.importers.tflite.ops.operator import Operator, Row, Translation, constant_integers
 from edge_sdk.compiler.ops.gather import GatherAttributes
 from edge_sdk.compiler.ops.movement import normal_axis
+from edge_sdk.compiler.ops.one_hot import OneHotAttributes
 from edge_sdk.compiler.ops.op import require, require_shape
 from edge_sdk.compiler.ops.resize import ResizeAttributes
+from edge_sdk.compiler.ops.top_k import TopKAttributes
 
 
 def _gather(operator: Operator) -> Translation:
@@ -78,10 +80,28 @@ def _resize_nearest(operator: Operator) -> Translation:
     return "resize_nearest", operator.inputs[:1], ResizeAttributes(*_size(operator), corners, half)
 
 
+def _top_k(operator: Operator) -> Translation:
+    counts = constant_integers(operator.input(1), "counts")
+    require(len(counts) == 1, f"{len(counts)} counts, expected 1")
+    return "top_k", operator.inputs[:1], TopKAttributes(counts[0])
+
+
+def _one_hot(operator: Operator) -> Translation:
+    depths = constant_integers(operator.input(1), "depths")
+    require(len(depths) == 1, f"{len(depths)} depths, expected 1")
+    axis: int = operator.number(schema.OneHotOptions.UNION, schema.OneHotOptions.AXIS, "i", 0)
+    indices = operator.input(0)
+    axis = len(indices.shape) if axis == -1 else axis
+    require(0 <= axis <= len(indices.shape), f"axis {axis} of {len(indices.shape)} dimensions")
+    return "one_hot", [indices, operator.input(2), operator.input(3)], OneHotAttributes(axis, depths[0])
+
+
 OPERATORS: dict[str, Row] = {
     "EMBEDDING_LOOKUP": _embedding_lookup,
     "GATHER": _gather,
     "GATHER_ND": _gather_nd,
+    "ONE_HOT": _one_hot,
     "RESIZE_BILINEAR": _resize_bilinear,
     "RESIZE_NEAREST_NEIGHBOR": _resize_nearest,
+    "TOPK_V2": _top_k,
 }

@@ -205,6 +205,14 @@ def _fill(operator: Operator) -> Translation:
     return "broadcast", [value], BroadcastAttributes((), output.shape)
 
 
+def _zeros_like(operator: Operator) -> Translation:
+    """Zeros are no steps but numbers: a quantised tensor's are refused, as by the reference."""
+    x, output = operator.input(0), operator.output()
+    require(x.dtype in ("float32", "int32", "int64") and output.dtype == x.dtype, f"{x.dtype} tensors")
+    zero = Value(f"{output.name} (zero)", x.dtype, (), data=np.zeros((), x.dtype))
+    return "broadcast", [zero], BroadcastAttributes((), x.shape)
+
+
 def _space_to_batch(operator: Operator) -> Translation:
     blocks = constant_integers(operator.input(1), "blocks")
     padding = _pairs(operator.input(2), len(blocks))
@@ -267,4 +275,5 @@ OPERATORS: dict[str, Row] = {
     "TILE": _tile,
     "TRANSPOSE": _transpose,
     "UNPACK": _unpack,
+    "ZEROS_LIKE": _zeros_like,
 }
