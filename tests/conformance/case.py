@@ -181,6 +181,14 @@ class Case:
         scales: np.ndarray = quantization.fields[schema.QuantizationParameters.SCALE]
         return scales
 
+    def quantization(self, tensor: int) -> dict[str, Any]:
+        """Return the steps of a tensor made before, as `tensor` takes them."""
+        if self.dtype not in QUANTIZED:
+            return {}
+        fields = self.model.tensors[tensor].fields[schema.Tensor.QUANTIZATION].fields
+        zero_points = fields[schema.QuantizationParameters.ZERO_POINT]
+        return {"scales": list(self.scales(tensor)), "zero_points": list(zero_points)}
+
     def shape(self, tensor: int) -> tuple[int, ...]:
         """Return the shape of a tensor made before."""
         return tuple(int(size) for size in self.model.tensors[tensor].fields[schema.Tensor.SHAPE])

@@ -31,6 +31,7 @@ FAMILIES = (
     "elementwise",
     "indexing",
     "movement",
+    "networks",
     "normalization",
     "pooling",
     "quantization",
