@@ -203,8 +203,8 @@ def _gru_unrolled(case: Case) -> Added:
 
 
 CASES = {
-    "batch_matmul attention": Row(_only_attention, ("int8", "float32")),
-    "batch_matmul encoder": Row(_encoder, ("float32",)),
-    "tanh gru loop": Row(_gru_loop, ("float32",)),
-    "tanh gru unrolled": Row(_gru_unrolled, ("float32",)),
+    "add gru_loop": Row(_gru_loop, ("float32",)),
+    "add gru_unrolled": Row(_gru_unrolled, ("float32",)),
+    "fully_connected attention": Row(_only_attention, ("int8", "float32")),
+    "mul encoder": Row(_encoder, ("float32",)),
 }
