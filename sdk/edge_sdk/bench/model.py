@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -22,29 +22,44 @@ from numpy.typing import NDArray
 from edge_sdk import load
 from edge_sdk.bench.inputs import random_inputs
 from edge_sdk.bench.interleave import Samples, interleave
+from edge_sdk.bench.layers import Layer, best_rates, time_layers
 from edge_sdk.bench.peak_memory import PeakMemory, peak_memory
 from edge_sdk.board import read_probe, this_board
 from edge_sdk.engines import FOREIGN, OWN
 from edge_sdk.errors import UnsupportedPlatformError, UsageError
 
+#: Samples that a report keeps of each engine, about.
+MOST_SHOWN = 400
 _CLOCKS = {"cpu": time.thread_time_ns, "wall": time.perf_counter_ns}
 
 
 @dataclass(frozen=True)
 class EngineResult:
-    """One engine's figures; times are those of one call, by the report's clock."""
+    """One engine's figures; times are those of one call, by the report's clock.
+
+    Attributes:
+        load_ms, first_ms: wall time of loading the model, with what the caches hold, and of the first call.
+        samples_us: every sample, for a picture of them.
+        best_gmacs: ending of a kernel's name -> GMAC/s that these kernels reach at best; empty without layers.
+    """
 
     engine: str
     isa: str
     reason: str
     median_us: float
+    p90_us: float
     p99_us: float
     least_us: float
     ratio: float
     samples: int
     calls_per_sample: int
+    load_ms: float
+    first_ms: float
     peak_memory_mib: float | None
     model_memory_mib: float | None
+    samples_us: tuple[float, ...] = ()
+    best_gmacs: dict[str, float] = field(default_factory=dict)
+    layers: tuple[Layer, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,6 +93,8 @@ class Report:
     seconds: float
     clock: str
     ratio_base: str
+    threads: int
+    macs: int
     outputs: Agreement
     engines: tuple[EngineResult, ...]
     skipped: dict[str, str]
@@ -94,6 +111,7 @@ def bench_model(
     seconds: float,
     *,
     threads: int = 1,
+    layers: bool = False,
     inputs: Sequence[NDArray[Any]] | None = None,
     all_or_nothing: bool = True,
     peak: Callable[[Path, str], PeakMemory | None] = peak_memory,
@@ -104,6 +122,8 @@ def bench_model(
         path: a .tflite or .wasm file.
         engines: in this order; ratios are relative to the first that loads.
         seconds: for all engines together.
+        threads: most threads that an engine may compute with.
+        layers: time each kernel call of our own engines too; takes half of `seconds` more.
         inputs: default: seeded random ones.
         all_or_nothing: whether an engine that cannot be used is an error or is listed as skipped.
 
@@ -116,30 +136,42 @@ def bench_model(
     skipped: dict[str, str] = {}
     with ExitStack() as opened:
         models: dict[str, Any] = {}
+        load_ms: dict[str, float] = {}
         for engine in engines:
+            began_s = time.perf_counter()
             opening = _open(path, engine, threads)
             if not isinstance(opening, UnsupportedPlatformError):
                 models[engine] = opened.enter_context(opening)
+                load_ms[engine] = _since_ms(began_s)
             elif all_or_nothing or (engine == engines[-1] and not models):
                 raise opening
             else:
                 skipped[engine] = opening.message
         given = _inputs(models, inputs)
-        outputs = {engine: model.run(*given) for engine, model in models.items()}
-        clock = "wall" if models.keys() & FOREIGN.keys() else "cpu"
+        outputs, first_ms = {}, {}
+        for engine, model in models.items():
+            began_s = time.perf_counter()
+            outputs[engine] = model.run(*given)
+            first_ms[engine] = _since_ms(began_s)
+        clock = "wall" if models.keys() & FOREIGN.keys() or threads > 1 else "cpu"
         calls = {engine: partial(model.run, *given) for engine, model in models.items()}
         samples = interleave(calls, seconds, cpu_ns=_CLOCKS[clock])
         base = next(iter(models))
         results = tuple(
-            _result(engine, models[engine].engine, samples[engine], samples[base], _peak(peak, path, engine))
+            replace(
+                _result(engine, models[engine].engine, samples[engine], samples[base], _peak(peak, path, engine)),
+                load_ms=load_ms[engine],
+                first_ms=first_ms[engine],
+                **(_layers(engine, models[engine], seconds / 2 / len(models)) if layers else {}),
+            )
             for engine in models
         )
         agreement = replace(
             compare_outputs(list(outputs.values())),
             integers_differ=compare_outputs([outputs[name] for name in models if name in OWN]).integers_differ,
         )
-        sha256 = models[base].source_sha256
-    return Report(str(path), sha256, seconds, clock, base, agreement, results, skipped, _machine())
+        sha256, macs = models[base].source_sha256, _macs(models)
+    return Report(str(path), sha256, seconds, clock, base, threads, macs, agreement, results, skipped, _machine())
 
 
 def compare_outputs(runs: Sequence[Sequence[NDArray[Any]]]) -> Agreement:
@@ -152,6 +184,24 @@ def compare_outputs(runs: Sequence[Sequence[NDArray[Any]]]) -> Agreement:
         integers_differ=any(one.dtype.kind != "f" for one, _ in different),
         largest_difference=max(gaps, default=0.0),
     )
+
+
+def _since_ms(began_s: float) -> float:
+    return round((time.perf_counter() - began_s) * 1000, 3)
+
+
+def _macs(models: Mapping[str, Any]) -> int:
+    """Return the model's multiply-accumulates; 0 where only other runtimes have it."""
+    return next((int(model.manifest["macs"]) for engine, model in models.items() if engine in OWN), 0)
+
+
+def _layers(engine: str, model: Any, seconds: float) -> dict[str, Any]:
+    """Return the fields of EngineResult that say where the time goes; none for another runtime."""
+    if engine in FOREIGN:
+        return {}
+    name = model.engine.name
+    best = best_rates(name)
+    return {"best_gmacs": best, "layers": time_layers(model, seconds, best)}
 
 
 def _open(path: Path, engine: str, threads: int) -> Any:
@@ -177,13 +227,17 @@ def _result(name: str, info: Any, mine: Samples, base: Samples, memory: PeakMemo
         isa=info.isa,
         reason=info.reason,
         median_us=round(mine.median_ns / 1000, 3),
+        p90_us=round(mine.percentile_ns(90) / 1000, 3),
         p99_us=round(mine.percentile_ns(99) / 1000, 3),
         least_us=round(mine.least_ns / 1000, 3),
         ratio=round(mine.ratio_to(base), 4),
         samples=len(mine.call_ns),
         calls_per_sample=mine.calls_per_sample,
+        load_ms=0.0,
+        first_ms=0.0,
         peak_memory_mib=None if memory is None else round(memory.peak_kib / 1024, 2),
         model_memory_mib=None if memory is None else round(memory.model_mib, 2),
+        samples_us=tuple(round(ns / 1000, 3) for ns in mine.call_ns[:: max(1, len(mine.call_ns) // MOST_SHOWN)]),
     )
 
 

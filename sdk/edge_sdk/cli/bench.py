@@ -13,16 +13,17 @@ from edge_sdk.engines import OWN
 from edge_sdk.errors import UsageError, VerificationError
 
 if TYPE_CHECKING:
-    from edge_sdk.bench.model import Report
+    from edge_sdk.bench.model import EngineResult, Report
 
 ENGINES = ("host", "sandbox")
 _CLOCK_NAMES = {"cpu": "CPU time", "wall": "wall time"}
 _EXAMPLE = """examples:
   edge-sdk bench kws.tflite
   edge-sdk bench kws.tflite --engine host,sandbox --seconds 10 --save kws.json
+  edge-sdk bench kws.tflite --layers --html report.html
 
-Times are CPU time of the calling thread, or wall time when another runtime (litert, tflite_runtime) takes part: it
-computes in a child process. A sample averages enough calls to last 0.2 ms.
+Times are CPU time of the calling thread, or wall time when another runtime (litert, tflite_runtime) takes part, which
+computes in a child process, or with several threads. A sample averages enough calls to last 0.2 ms.
 exit code: 8 when integer outputs of two engines differ"""
 
 
@@ -36,6 +37,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--input", type=Path, action="append", metavar="X.npy", help="once for each input (default: random)"
     )
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="most threads to compute with (default: 1)")
+    parser.add_argument("--layers", action="store_true", help="time every kernel call of our own engines too")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write a report page to FILE")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     parser.add_argument("--save", type=Path, metavar="FILE", help="write the JSON object to FILE as well")
 
@@ -43,6 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure, print the table or the object, and refuse engines that disagree."""
     from edge_sdk.bench.model import bench_model  # numpy and the runtime only when they are needed
+    from edge_sdk.bench.page import page
     from edge_sdk.sensors.array_file import read_npy
 
     if not 0 < args.seconds <= 3600:
@@ -50,9 +55,19 @@ def run(args: argparse.Namespace) -> int:
     asked = _engines(args.engine)
     inputs = [read_npy(path) for path in args.input] if args.input else None
     print(f"measuring {args.model} for {args.seconds:g} s", file=sys.stderr)
-    report = bench_model(args.model, asked or ENGINES, args.seconds, inputs=inputs, all_or_nothing=bool(asked))
+    report = bench_model(
+        args.model,
+        asked or ENGINES,
+        args.seconds,
+        threads=args.threads,
+        layers=args.layers,
+        inputs=inputs,
+        all_or_nothing=bool(asked),
+    )
     text = json.dumps(report.as_dict(), indent=2)
     print(text if args.json else "\n".join(table(report)))
+    if args.html is not None:
+        write_file(args.html, page(report).encode())
     if args.save is not None:  # last: what was measured is not lost with a mistyped path
         write_file(args.save, f"{text}\n".encode())
     if report.outputs.integers_differ:
@@ -66,16 +81,34 @@ def run(args: argparse.Namespace) -> int:
 
 def table(report: Report) -> list[str]:
     """Return the lines for people."""
-    lines = [f"{'engine':<28}{'median':>12}{'p99':>12}{'ratio':>9}{'memory':>12}"]
+    lines = [f"{'engine':<28}{'median':>12}{'p90':>12}{'p99':>12}{'ratio':>9}{'load':>12}{'memory':>12}"]
     for one in report.engines:
         memory = "unknown" if one.model_memory_mib is None else f"{one.model_memory_mib:.1f} MiB"
         name = f"{one.engine} ({one.isa})"
-        row = f"{name:<28}{one.median_us:>9.2f} µs{one.p99_us:>9.2f} µs{one.ratio:>8.2f}x{memory:>12}"
-        lines.append(row)
+        times = "".join(f"{us:>9.2f} µs" for us in (one.median_us, one.p90_us, one.p99_us))
+        lines.append(f"{name:<28}{times}{one.ratio:>8.2f}x{one.load_ms:>9.1f} ms{memory:>12}")
     lines += [f"{name}: skipped: {why}" for name, why in report.skipped.items()]
     if len(report.engines) > 1:
         same = "identical" if report.outputs.identical else f"different by up to {report.outputs.largest_difference:g}"
         lines.append(f"outputs: {same}; ratio: {_CLOCK_NAMES[report.clock]} relative to {report.ratio_base}")
+    for one in report.engines:
+        lines += layer_table(one)
+    return lines
+
+
+def layer_table(one: EngineResult) -> list[str]:
+    """Return the lines that say where an engine's time goes; none where it was not asked."""
+    if not one.layers:
+        return []
+    best = ", ".join(f"{rate:g} ({ending})" for ending, rate in one.best_gmacs.items())
+    lines = ["", f"{one.engine}: layers, as measured one by one; these kernels reach {best} GMAC/s at best"]
+    lines.append(f"{'op':<22}{'kernel':<24}{'time':>11}{'share':>8}{'MACs':>13}{'GMAC/s':>9}{'of best':>9}")
+    for layer in one.layers:
+        rate = "" if layer.gmacs is None else f"{layer.gmacs:.1f}"
+        of_best = "" if layer.of_best is None else f"{layer.of_best:.0%}"
+        macs = f"{layer.macs:,}" if layer.macs else ""
+        head = f"{layer.op:<22}{layer.kernel:<24}{layer.median_us:>8.2f} µs{layer.share:>8.1%}"
+        lines.append(f"{head}{macs:>13}{rate:>9}{of_best:>9}")
     return lines
 
 

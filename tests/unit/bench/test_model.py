@@ -20,6 +20,7 @@ class FakeModel:
     """Adds `offset` to its input."""
 
     inputs = (TensorSpec("x", "int8", (4,)),)
+    manifest: dict[str, Any] = {"macs": 12}  # noqa: RUF012 - as a session has it
     source_sha256 = "f" * 64
 
     def __init__(self, engine: str, offset: int = 0) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,11 +9,12 @@ import numpy as np
 import pytest
 
 from edge_sdk.bench import model as bench_model_module
+from edge_sdk.bench.layers import Layer
 from edge_sdk.bench.model import Agreement, EngineResult, Report
 from edge_sdk.cli.bench import table
 from edge_sdk.cli.main import main
 
-ROW = EngineResult("host", "avx2", "it works", 48.0, 60.5, 47.0, 1.0, 100, 4, 52.0, 10.25)
+ROW = EngineResult("host", "avx2", "it works", 48.0, 55.0, 60.5, 47.0, 1.0, 100, 4, 12.5, 0.3, 52.0, 10.25)
 SAME = Agreement(identical=True, integers_differ=False, largest_difference=0.0)
 REPORT = Report(
     model="m.wasm",
@@ -20,6 +22,8 @@ REPORT = Report(
     seconds=1.0,
     clock="cpu",
     ratio_base="host",
+    threads=1,
+    macs=2_000_000,
     outputs=SAME,
     engines=(ROW, replace(ROW, engine="sandbox", isa="wasm_simd128", median_us=200.0, ratio=4.17)),
     skipped={},
@@ -108,3 +112,15 @@ def test_the_input_files_are_the_input(tmp_path: Path, asked: list[tuple[object,
 def test_wrong_use_is_refused(arguments: list[str], code: int, asked: list[tuple[object, ...]]) -> None:
     assert main(["bench", "m.wasm", *arguments]) == code
     assert not asked
+
+
+def test_layers_have_a_table_and_the_page_a_file(
+    asked: list[tuple[object, ...]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    layer = Layer("n", "conv2d", "conv2d_s8", 3000, 1.5, 0.75, 2.0, 0.5)
+    full = replace(REPORT, engines=(replace(ROW, layers=(layer,), best_gmacs={"s8": 4.0}, samples_us=(48.0, 49.0)),))
+    monkeypatch.setattr(bench_model_module, "bench_model", lambda *args, **options: full)
+    assert main(["bench", "m.wasm", "--layers", "--html", str(tmp_path / "r.html"), "--threads", "2"]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"conv2d +conv2d_s8 +1\.50 µs +75\.0% +3,000 +2\.0 +50%", out)
+    assert "<svg" in (tmp_path / "r.html").read_text()
