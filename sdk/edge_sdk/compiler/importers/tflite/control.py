@@ -75,7 +75,9 @@ def call(reader: SubgraphReader, operator: Operator) -> list[Value]:
 def conditional(reader: SubgraphReader, operator: Operator) -> list[Value]:
     """IF: the first input chooses between two subgraphs, which take the others."""
     options = schema.IfOptions
-    condition, *arguments = _all(operator.inputs)
+    given = _all(operator.inputs)
+    require(len(given) >= 1, "no condition")
+    condition, *arguments = given
     slot = options.THEN_SUBGRAPH if _holds(condition) else options.ELSE_SUBGRAPH
     return reader.run(operator.number(options.UNION, slot, "i", 0), arguments)
 
