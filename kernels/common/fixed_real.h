@@ -69,6 +69,13 @@ static inline int32_t edge_fixed_one_over_one_plus(int32_t a) {
   return edge_fixed_shift_left(x, 1);
 }
 
+/* 1 / x in Q0.31 * 2^-*right for x > 0 with `digits` integer bits. */
+static inline int32_t edge_fixed_reciprocal(uint32_t x, int32_t digits, int32_t *right) {
+  const int32_t headroom = __builtin_clz(x);
+  *right = digits - headroom;
+  return edge_fixed_one_over_one_plus((int32_t)((x << headroom) - 0x80000000u));
+}
+
 /* (a + b) / 2, ties away from zero. */
 static inline int32_t edge_fixed_half_sum(int32_t a, int32_t b) {
   const int64_t sum = (int64_t)a + b;

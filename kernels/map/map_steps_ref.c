@@ -1,6 +1,6 @@
 /* Operations on quantised elements, and on plain numbers of one or two bytes, which wrap. Integers throughout. */
 #include "../common/fixed_point.h"
-#include "../common/reciprocal.h"
+#include "../common/fixed_real.h"
 #include "map.h"
 
 static inline int32_t clamped(const edge_map_desc *d, int64_t x) {
@@ -40,7 +40,7 @@ static inline int32_t quotient(const edge_map_desc *d, int32_t x, int32_t y) {
   if (y == 0) return 0;
   if (y < 0) x = -x, y = -y;
   int32_t right;
-  const int32_t inverse = edge_reciprocal(y, 31, &right);
+  const int32_t inverse = edge_fixed_reciprocal((uint32_t)y, 31, &right);
   const int32_t size = x < 0 ? ~x : x, headroom = size == 0 ? 31 : __builtin_clz((uint32_t)size) - 1;
   const int32_t unscaled = edge_mbqm(x, inverse, headroom);
   return reference_shift(edge_mbqm(unscaled, d->multiplier, 0), right + headroom - d->shift);

@@ -35,9 +35,8 @@ void edge_qs8_s16_softmax__ref(const edge_normalization_desc *d, uint8_t *base) 
     int16_t *output = (int16_t *)(void *)(base + d->output) + row * d->depth;
     const int32_t max = max_s8(input, d->depth);
     const uint32_t sum = (uint32_t)sum_of_exponentials(d, input, max, rescale_softmax);
-    const int32_t headroom = __builtin_clz(sum | 1u);
-    const int32_t reciprocal = edge_fixed_one_over_one_plus((int32_t)((sum << headroom) - 0x80000000u));
-    const int32_t right = 12 - headroom + 31 - 16;
+    int32_t right;
+    const int32_t reciprocal = edge_fixed_reciprocal(sum | 1u, 12 + 31 - 16, &right);
     for (uint32_t i = 0; i < d->depth; i++) {
       const int32_t difference = input[i] - max;
       int32_t y = 0;

@@ -34,9 +34,8 @@ static void softmax_row(const exponentials *e, const int8_t *input, int8_t *outp
     const uint32_t term = (uint32_t)edge_fixed_rounding_shift(exponential(e, input[i] - max), 12);
     sum = sum + term < 0x80000000u ? sum + term : 0x7fffffffu;
   }
-  const int32_t headroom = __builtin_clz(sum);
-  const int32_t reciprocal = edge_fixed_one_over_one_plus((int32_t)((sum << headroom) - 0x80000000u));
-  const int32_t right = 12 - headroom + 31 - 8;
+  int32_t right;
+  const int32_t reciprocal = edge_fixed_reciprocal(sum, 12 + 31 - 8, &right);
   for (uint32_t i = 0; i < depth; i++) {
     const int32_t difference = input[i] - max;
     int32_t y = 0;

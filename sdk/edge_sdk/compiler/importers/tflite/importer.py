@@ -144,6 +144,8 @@ class _Reading:
         """Zeros, or for int8 what stands for zero."""
         if value.dtype not in ARRAY_TYPES or value.is_constant:
             raise self.buffer.damaged(f"variable {value.name!r} is {value.dtype} or has contents")
+        if any(size < 1 for size in value.shape):
+            raise self.buffer.damaged(f"variable {value.name!r} has shape {list(value.shape)}")
         self._state_bytes += value.size_bytes
         if self._state_bytes > MAX_STATE_BYTES:
             raise ModelError(f"{self.buffer.name}: its variables take more than {MAX_STATE_BYTES:,} bytes")
