@@ -24,6 +24,7 @@ from edge_sdk.bench.inputs import random_inputs
 from edge_sdk.bench.interleave import Samples, interleave
 from edge_sdk.bench.layers import Layer, best_rates, time_layers
 from edge_sdk.bench.peak_memory import PeakMemory, peak_memory
+from edge_sdk.bench.power import Meter, Power, find_meter, measure
 from edge_sdk.board import read_probe, this_board
 from edge_sdk.engines import FOREIGN, OWN
 from edge_sdk.errors import UnsupportedPlatformError, UsageError
@@ -86,6 +87,7 @@ class Report:
         clock: "cpu" is CPU time of the calling thread; "wall", when a child process computes for one of the engines.
         ratio_base: the engine that every `ratio` is relative to.
         skipped: engine -> why it is not among the results.
+        power: None where nobody asked.
     """
 
     model: str
@@ -99,6 +101,7 @@ class Report:
     engines: tuple[EngineResult, ...]
     skipped: dict[str, str]
     machine: dict[str, str]
+    power: Power | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -112,9 +115,11 @@ def bench_model(
     *,
     threads: int = 1,
     layers: bool = False,
+    power: bool = False,
     inputs: Sequence[NDArray[Any]] | None = None,
     all_or_nothing: bool = True,
     peak: Callable[[Path, str], PeakMemory | None] = peak_memory,
+    meter: Callable[[], Meter | str] = find_meter,
 ) -> Report:
     """Measure a model on each engine.
 
@@ -124,6 +129,7 @@ def bench_model(
         seconds: for all engines together.
         threads: most threads that an engine may compute with.
         layers: time each kernel call of our own engines too; takes half of `seconds` more.
+        power: measure the energy of an inference too, where the machine tells; takes `seconds` more.
         inputs: default: seeded random ones.
         all_or_nothing: whether an engine that cannot be used is an error or is listed as skipped.
 
@@ -171,7 +177,8 @@ def bench_model(
             integers_differ=compare_outputs([outputs[name] for name in models if name in OWN]).integers_differ,
         )
         sha256, macs = models[base].source_sha256, _macs(models)
-    return Report(str(path), sha256, seconds, clock, base, threads, macs, agreement, results, skipped, _machine())
+        used = measure(calls, seconds, meter()) if power else None
+    return Report(str(path), sha256, seconds, clock, base, threads, macs, agreement, results, skipped, _machine(), used)
 
 
 def compare_outputs(runs: Sequence[Sequence[NDArray[Any]]]) -> Agreement:

@@ -12,6 +12,7 @@ from html import escape
 
 from edge_sdk.bench.layers import Layer
 from edge_sdk.bench.model import EngineResult, Report
+from edge_sdk.bench.power import Power
 
 WIDTH, BAR, GAP, LABEL = 860, 22, 10, 190
 #: Layers that get a bar of their own; the rest are one bar together.
@@ -42,6 +43,7 @@ def page(report: Report) -> str:
         "<h2>Time of one inference</h2>",
         _engine_bars(report.engines),
         _engine_table(report),
+        *_energy(report.power),
         "<h2>How the samples lie</h2>",
         *(_histogram(one) for one in report.engines if one.samples_us),
         *(_layer_section(one) for one in report.engines if one.layers),
@@ -52,6 +54,21 @@ def page(report: Report) -> str:
     return f"<!doctype html>\n<html lang=en><head>{head} - edge-sdk bench</title><style>{_STYLE}</style></head>\n" + (
         "<body>" + "\n".join(parts) + "</body></html>\n"
     )
+
+
+def _energy(power: Power | None) -> list[str]:
+    if power is None:
+        return []
+    if power.meter is None:
+        return ["<h2>Energy</h2>", f"<p>{escape(f'This machine has no meter: {power.reason}.')}</p>"]
+    rows = [
+        f"<tr><td>{escape(engine)}</td><td>{(joules or 0) * 1000:.4g} mJ</td>"
+        f"<td>{(power.above_idle[engine] or 0) * 1000:.4g} mJ</td></tr>"
+        for engine, joules in power.joules.items()
+    ]
+    head = "<tr><th>engine</th><th>of one inference</th><th>above idle</th></tr>"
+    about = f"Meter: {power.meter}. Idle: {power.idle_watts or 0:.2f} W."
+    return ["<h2>Energy</h2>", f"<table>{head}{''.join(rows)}</table>", f'<p class="dim">{escape(about)}</p>']
 
 
 def _about(report: Report) -> str:

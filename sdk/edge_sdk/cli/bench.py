@@ -14,6 +14,7 @@ from edge_sdk.errors import UsageError, VerificationError
 
 if TYPE_CHECKING:
     from edge_sdk.bench.model import EngineResult, Report
+    from edge_sdk.bench.power import Power
 
 ENGINES = ("host", "sandbox")
 _CLOCK_NAMES = {"cpu": "CPU time", "wall": "wall time"}
@@ -39,6 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="most threads to compute with (default: 1)")
     parser.add_argument("--layers", action="store_true", help="time every kernel call of our own engines too")
+    parser.add_argument("--power", action="store_true", help="measure joules too, where the machine has a meter")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a report page to FILE")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     parser.add_argument("--save", type=Path, metavar="FILE", help="write the JSON object to FILE as well")
@@ -61,6 +63,7 @@ def run(args: argparse.Namespace) -> int:
         args.seconds,
         threads=args.threads,
         layers=args.layers,
+        power=args.power,
         inputs=inputs,
         all_or_nothing=bool(asked),
     )
@@ -91,9 +94,28 @@ def table(report: Report) -> list[str]:
     if len(report.engines) > 1:
         same = "identical" if report.outputs.identical else f"different by up to {report.outputs.largest_difference:g}"
         lines.append(f"outputs: {same}; ratio: {_CLOCK_NAMES[report.clock]} relative to {report.ratio_base}")
+    lines += power_lines(report.power)
     for one in report.engines:
         lines += layer_table(one)
     return lines
+
+
+def power_lines(power: Power | None) -> list[str]:
+    """Return the lines about energy; none where it was not asked."""
+    if power is None:
+        return []
+    if power.meter is None:
+        return [f"energy: unknown, this machine has no meter ({power.reason})"]
+    lines = [f"energy: {power.meter}; {power.idle_watts:.2f} W idle"]
+    lines += [
+        f"{engine:<28}{_millijoules(power.joules[engine])} a run, {_millijoules(power.above_idle[engine])} above idle"
+        for engine in power.joules
+    ]
+    return lines
+
+
+def _millijoules(joules: float | None) -> str:
+    return "unknown" if joules is None else f"{joules * 1000:.4g} mJ"
 
 
 def layer_table(one: EngineResult) -> list[str]:

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 from edge_sdk.bench.layers import Layer
 from edge_sdk.bench.page import MOST_LAYERS, page
+from edge_sdk.bench.power import Power
 from tests.unit.cli.test_bench import REPORT, ROW
 
 HOSTILE = '"><script>alert(1)</script>&'
@@ -32,6 +33,16 @@ def test_names_cannot_become_markup() -> None:
     text = page(replace(REPORT, model=HOSTILE, engines=(FULL,), skipped={HOSTILE: HOSTILE}, machine={"cpu": HOSTILE}))
     assert "<script" not in text
     assert "&lt;script&gt;" in text
+
+
+def test_energy_is_told_where_it_was_measured_and_why_it_was_not() -> None:
+    power = Power(HOSTILE, "", 1.5, {"host": 0.0025}, {"host": 0.001})
+    text = page(replace(REPORT, engines=(FULL,), power=power))
+    assert "<td>2.5 mJ</td><td>1 mJ</td>" in text
+    assert "Idle: 1.50 W" in text
+    assert "<script" not in text
+    assert "no meter: none" in page(replace(REPORT, power=Power(None, "none", None, {"host": None}, {"host": None})))
+    assert "Energy" not in page(REPORT)
 
 
 def test_layers_beyond_many_are_told_together() -> None:

@@ -11,6 +11,7 @@ import pytest
 from edge_sdk.bench import model as bench_model_module
 from edge_sdk.bench.layers import Layer
 from edge_sdk.bench.model import Agreement, EngineResult, Report
+from edge_sdk.bench.power import Power
 from edge_sdk.cli.bench import table
 from edge_sdk.cli.main import main
 
@@ -49,6 +50,13 @@ def test_the_table_has_a_line_for_each_engine_and_says_whether_outputs_agree() -
     assert "host (avx2)" in lines[1]
     assert "4.17x" in lines[2]
     assert lines[-1] == "outputs: identical; ratio: CPU time relative to host"
+
+
+def test_energy_has_a_line_for_each_engine_or_a_reason() -> None:
+    measured = replace(REPORT, power=Power("RAPL", "", 3.5, {"host": 0.00125}, {"host": 0.001}))
+    assert table(measured)[-2:] == ["energy: RAPL; 3.50 W idle", f"{'host':<28}1.25 mJ a run, 1 mJ above idle"]
+    without = replace(REPORT, power=Power(None, "no chip", None, {"host": None}, {"host": None}))
+    assert table(without)[-1] == "energy: unknown, this machine has no meter (no chip)"
 
 
 def test_json_is_one_object_on_stdout_and_progress_is_on_stderr(
