@@ -36,7 +36,7 @@ void edge_qs8_s16_softmax__ref(const edge_normalization_desc *d, uint8_t *base) 
     const int32_t max = max_s8(input, d->depth);
     const uint32_t sum = (uint32_t)sum_of_exponentials(d, input, max, rescale_softmax);
     int32_t right;
-    const int32_t reciprocal = edge_fixed_reciprocal(sum | 1u, 12 + 31 - 16, &right);
+    const int32_t reciprocal = edge_fixed_reciprocal(sum == 0 ? 1u : sum, 12 + 31 - 16, &right);
     for (uint32_t i = 0; i < d->depth; i++) {
       const int32_t difference = input[i] - max;
       int32_t y = 0;

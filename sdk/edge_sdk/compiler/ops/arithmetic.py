@@ -65,6 +65,7 @@ def steps_sum(operation: str, a: Value, b: Value, output: Value, activation: str
         exponents = [log2_exact(per_tensor(value).scale) for value in (a, b, output)]
         if None not in exponents:
             return _shifted_sum(operation, exponents, a, b, output, activation)
+    require(output.dtype in SUM_LEFT, f"{output.dtype} tensors without a scale")
     common, numbers = _to_common_scale(a, b, SUM_LEFT[output.dtype])
     numbers |= _below_one(common / ((1 << SUM_LEFT[output.dtype]) * per_tensor(output).scale))
     return f"steps_{operation}", {**numbers, **_zero_points(a, b, output), **_clamp(output, activation)}

@@ -181,7 +181,6 @@ def _numbers(node: Node) -> tuple[str, Numbers]:
     operation, attributes = BINARY[node.op], node.attributes
     maker = operation.steps.get(source_dtype(a, b, output))
     if maker is not None:
-        require(output.dtype != "uint8", "uint8 tensors without a scale")
         return maker(a, b, output, attributes)
     if not isinstance(attributes, ArithmeticAttributes):
         return operation.plain, {}
