@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO_SECONDS ?= 60
+AGAINST ?= HEAD~1
 # What the compiled part is made from: when one of these changes, it is built again.
 NATIVE := CMakeLists.txt pyproject.toml $(shell find kernels sdk/edge_sdk/runtime/_cffi -type f 2>/dev/null)
 
@@ -50,6 +51,7 @@ bench: $(VENV)/demo-ready
 	$(BIN)/python benchmarks/call_overhead.py
 	$(BIN)/python benchmarks/kernels.py
 	$(BIN)/python benchmarks/conversion.py
+	$(BIN)/python benchmarks/regression.py --against $(AGAINST)
 
 wheels: $(VENV)/test-ready
 	$(BIN)/python kernels/tools/build_wheels.py dist
