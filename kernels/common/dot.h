@@ -16,18 +16,11 @@ static inline float edge_dot_f32(const float *restrict a, const float *restrict 
   return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
 }
 
-/* sum((x - zero_point) * w), modulo 2^32. */
+/* sum((x - zero_point) * w), modulo 2^32. zero_point: [-128, 127]; the cast tells that a 16-bit product will do. */
 static inline uint32_t edge_dot_s8(const int8_t *restrict x, const int8_t *restrict w, size_t count,
                                    int32_t zero_point) {
   uint32_t sum = 0;
-  for (size_t i = 0; i < count; i++) sum += (uint32_t)((x[i] - zero_point) * w[i]);
-  return sum;
-}
-
-/* Modulo 2^32. */
-static inline uint32_t edge_dot_s16(const int16_t *restrict a, const int16_t *restrict b, size_t count) {
-  uint32_t sum = 0;
-  for (size_t i = 0; i < count; i++) sum += (uint32_t)((int32_t)a[i] * b[i]);
+  for (size_t i = 0; i < count; i++) sum += (uint32_t)((int16_t)(x[i] - zero_point) * w[i]);
   return sum;
 }
 

@@ -9,10 +9,17 @@
 
 static int16_t clamp_s16(int32_t x) { return (int16_t)edge_clamp_s32(x, INT16_MIN, INT16_MAX); }
 
-/* Forget the oldest of a filter's memories and remember `newest`. */
-static void remember_s16(int16_t *memories, size_t count, int16_t newest) {
-  for (size_t t = 1; t < count; t++) memories[t - 1] = memories[t];
+/* Forget the oldest of a filter's memories, remember `newest`, and return what `time` makes of them, modulo 2^32. In
+ * one loop: a loop that only moves would become a call. */
+static uint32_t remember_s16(int16_t *memories, const int16_t *time, size_t count, int16_t newest) {
+  uint32_t sum = 0;
+  for (size_t t = 1; t < count; t++) {
+    const int16_t kept = memories[t];
+    memories[t - 1] = kept;
+    sum += (uint32_t)((int32_t)kept * time[t - 1]);
+  }
   memories[count - 1] = newest;
+  return sum + (uint32_t)((int32_t)newest * time[count - 1]);
 }
 
 static void remember_f32(float *memories, size_t count, float newest) {
@@ -34,8 +41,8 @@ void edge_qs8_svdf__ref(const edge_svdf_desc *d, uint8_t *base) {
       for (size_t f = (size_t)u * d->rank; f < (size_t)(u + 1u) * d->rank; f++) {
         int16_t *memories = state + f * d->memory;
         const int32_t product = (int32_t)edge_dot_s8(x, filter + f * d->input_c, d->input_c, d->input_zero_point);
-        remember_s16(memories, d->memory, clamp_s16(edge_mbqm(product, d->multiplier, d->shift)));
-        sum += edge_dot_s16(memories, time + f * d->memory, d->memory);
+        const int16_t newest = clamp_s16(edge_mbqm(product, d->multiplier, d->shift));
+        sum += remember_s16(memories, time + f * d->memory, d->memory, newest);
       }
       output[u] = edge_requantize_s8((int32_t)sum, d->output_multiplier, d->output_shift, d->output_zero_point,
                                      d->act_min.i, d->act_max.i);
