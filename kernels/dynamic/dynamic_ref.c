@@ -6,14 +6,10 @@
 #include "dynamic.h"
 
 #include "../common/fixed_point.h"
+#include "../common/chunk.h"
 
 /* The largest float below 0.5: trunc(x + copysign(this, x)) is x rounded half away from zero, see gemm_tile.h. */
 #define HALF_BELOW 0x1.fffffep-2f
-
-/* Results wait in a buffer of so many values: it cannot be what is read, so the loops over it become vectors. */
-#define LANES 64u
-
-static inline uint32_t lanes_of(uint32_t left) { return left < LANES ? left : LANES; }
 
 /* The values of row `row`: their number, and the index of the first. */
 typedef struct block {
@@ -92,9 +88,9 @@ void edge_f32_dynamic_round__ref(const edge_dynamic_desc *d, uint8_t *base) {
     const grid g = grid_of(d, base, row / edge_dynamic_blocks(d));
     const float *x = (const float *)(const void *)(base + d->input) + b.first;
     float *y = (float *)(void *)(base + d->output) + b.first;
-    float rounded[LANES];
-    for (uint32_t at = 0; at < b.count; at += LANES) {
-      const uint32_t lanes = lanes_of(b.count - at);
+    float rounded[EDGE_CHUNK];
+    for (uint32_t at = 0; at < b.count; at += EDGE_CHUNK) {
+      const uint32_t lanes = edge_chunk_of(b.count - at);
       for (uint32_t i = 0; i < lanes; i++) {
         const float steps = g.zero_point + x[at + i] * g.inverse;
         const float moved = steps + (steps < 0.0f ? -HALF_BELOW : HALF_BELOW);
@@ -116,9 +112,9 @@ void edge_f32_dynamic_scale__ref(const edge_dynamic_desc *d, uint8_t *base) {
     const float *x = (const float *)(const void *)(base + d->input) + first;
     float *y = (float *)(void *)(base + d->output) + first;
     if (row == d->begin || row % d->pixels == 0) scale = grid_of(d, base, row / d->pixels).scale;
-    float scaled[LANES];
-    for (uint32_t at = 0; at < d->channels; at += LANES) {
-      const uint32_t lanes = lanes_of(d->channels - at);
+    float scaled[EDGE_CHUNK];
+    for (uint32_t at = 0; at < d->channels; at += EDGE_CHUNK) {
+      const uint32_t lanes = edge_chunk_of(d->channels - at);
       for (uint32_t c = 0; c < lanes; c++) scaled[c] = x[at + c] * (scale * factors[at + c]);
       for (uint32_t c = 0; d->bias != 0 && c < lanes; c++) scaled[c] += bias[at + c];
       for (uint32_t c = 0; c < lanes; c++) scaled[c] = edge_clamp_f32(scaled[c], low, high);

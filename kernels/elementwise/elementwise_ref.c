@@ -2,30 +2,42 @@
 #include "elementwise.h"
 
 #include "../common/fixed_point.h"
+#include "../common/chunk.h"
+
+/* The largest float below 0.5: trunc(x + copysign(this, x)) is x rounded half away from zero, see gemm_tile.h. */
+#define HALF_BELOW 0x1.fffffep-2f
 
 /* x rounded half away from zero. Beyond +-4096 no int8 clamp can tell values apart, and int32 could not hold them. */
 static inline int32_t round_limited(float x) {
   const float limited = x > -4096.0f ? (x < 4096.0f ? x : 4096.0f) : (x == x ? -4096.0f : 0.0f);
-  const int32_t whole = (int32_t)limited;
-  const float rest = limited - (float)whole; /* exact */
-  return whole + (rest >= 0.5f) - (rest <= -0.5f);
+  return (int32_t)(limited + (limited < 0.0f ? -HALF_BELOW : HALF_BELOW));
 }
 
 void edge_f32_qs8_quantize__ref(const edge_elementwise_desc *d, uint8_t *base) {
-  const float *input = (const float *)(const void *)(base + d->input);
-  uint8_t *output = base + d->output;
-  for (uint32_t i = d->begin; i < d->end; i++) {
-    const int32_t q = round_limited(input[i] / d->scale) + d->output_zero_point;
-    output[i] = (uint8_t)((uint32_t)edge_clamp_s32(q, d->act_min.i, d->act_max.i) ^ d->output_xor);
+  const float *input = (const float *)(const void *)(base + d->input), scale = d->scale;
+  const int32_t zero_point = d->output_zero_point, low = d->act_min.i, high = d->act_max.i;
+  const uint32_t end = d->end, sign = d->output_xor;
+  uint8_t *output = base + d->output, made[EDGE_CHUNK];
+  for (uint32_t at = d->begin, lanes; at < end; at += lanes) {
+    lanes = edge_chunk_of(end - at);
+    for (uint32_t i = 0; i < lanes; i++) {
+      const int32_t q = round_limited(input[at + i] / scale) + zero_point;
+      made[i] = (uint8_t)((uint32_t)edge_clamp_s32(q, low, high) ^ sign);
+    }
+    for (uint32_t i = 0; i < lanes; i++) output[at + i] = made[i];
   }
 }
 
 void edge_qs8_f32_dequantize__ref(const edge_elementwise_desc *d, uint8_t *base) {
   const uint8_t *input = base + d->input;
-  float *output = (float *)(void *)(base + d->output);
-  for (uint32_t i = d->begin; i < d->end; i++) {
-    const int32_t q = (int8_t)(input[i] ^ d->input_xor);
-    output[i] = (float)((double)d->scale * (q - d->input_zero_point));
+  const double scale = (double)d->scale;
+  const int32_t zero_point = d->input_zero_point;
+  const uint32_t end = d->end, sign = d->input_xor;
+  float *output = (float *)(void *)(base + d->output), made[EDGE_CHUNK];
+  for (uint32_t at = d->begin, lanes; at < end; at += lanes) {
+    lanes = edge_chunk_of(end - at);
+    for (uint32_t i = 0; i < lanes; i++) made[i] = (float)(scale * ((int8_t)(input[at + i] ^ sign) - zero_point));
+    for (uint32_t i = 0; i < lanes; i++) output[at + i] = made[i];
   }
 }
 
@@ -49,7 +61,12 @@ void edge_qs8_requantize__table(const edge_elementwise_desc *d, uint8_t *base) {
 }
 
 void edge_f32_clamp__ref(const edge_elementwise_desc *d, uint8_t *base) {
-  const float *input = (const float *)(const void *)(base + d->input);
-  float *output = (float *)(void *)(base + d->output);
-  for (uint32_t i = d->begin; i < d->end; i++) output[i] = edge_clamp_f32(input[i], d->act_min.f, d->act_max.f);
+  const float *input = (const float *)(const void *)(base + d->input), low = d->act_min.f, high = d->act_max.f;
+  const uint32_t end = d->end;
+  float *output = (float *)(void *)(base + d->output), made[EDGE_CHUNK];
+  for (uint32_t at = d->begin, lanes; at < end; at += lanes) {
+    lanes = edge_chunk_of(end - at);
+    for (uint32_t i = 0; i < lanes; i++) made[i] = edge_clamp_f32(input[at + i], low, high);
+    for (uint32_t i = 0; i < lanes; i++) output[at + i] = made[i];
+  }
 }
