@@ -177,5 +177,5 @@ def test_an_interrupt_ends_it() -> None:
     assert maker.stdout is not None
     link = maker.stdout.readline().strip()
     maker.send_signal(signal.SIGINT)
-    maker.communicate(timeout=10)
+    maker.communicate(timeout=60)
     assert link not in os.listdir("/sys/class/net")
