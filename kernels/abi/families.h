@@ -27,6 +27,8 @@
 #include "family.h"
 #define EDGE_FAMILY gather
 #include "family.h"
+#define EDGE_FAMILY hybrid
+#include "family.h"
 #define EDGE_FAMILY lookup
 #include "family.h"
 #define EDGE_FAMILY map

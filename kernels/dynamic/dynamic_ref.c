@@ -1,12 +1,8 @@
-/* Dynamic quantisation, in plain loops for the compiler's vectoriser.
- *
- * TFLite: internal/reference/portable_tensor_utils.cc, SymmetricQuantizeFloats and AsymmetricQuantizeFloats. Which
- * type each step has decides about the last bit, so it is the same here.
- */
+/* Dynamic quantisation, in plain loops for the compiler's vectoriser. */
 #include "dynamic.h"
 
-#include "../common/fixed_point.h"
 #include "../common/chunk.h"
+#include "../common/fixed_point.h"
 
 /* The largest float below 0.5: trunc(x + copysign(this, x)) is x rounded half away from zero, see gemm_tile.h. */
 #define HALF_BELOW 0x1.fffffep-2f
@@ -18,7 +14,8 @@ typedef struct block {
 } block;
 
 static block block_of(const edge_dynamic_desc *d, uint32_t row) {
-  const uint32_t blocks = edge_dynamic_blocks(d), begin = row % blocks * EDGE_DYNAMIC_BLOCK, left = d->count - begin;
+  const uint32_t blocks = edge_dynamic_blocks(d->count), begin = row % blocks * EDGE_DYNAMIC_BLOCK,
+                 left = d->count - begin;
   const block b = {(size_t)(row / blocks) * d->count + begin, left < EDGE_DYNAMIC_BLOCK ? left : EDGE_DYNAMIC_BLOCK};
   return b;
 }
@@ -38,66 +35,49 @@ void edge_f32_dynamic_range__ref(const edge_dynamic_desc *d, uint8_t *base) {
   }
 }
 
-/* q = round(zero_point + x * inverse), within least .. 127. */
-typedef struct grid {
-  float scale, inverse, zero_point, least;
-} grid;
-
-static grid symmetric_grid(float low, float high) {
-  const float range = -low > high ? -low : high;
-  const grid none = {0.0f, 0.0f, 0.0f, -127.0f};
-  if (range == 0.0f) return none;
-  const grid g = {range / 127.0f, 127.0f / range, 0.0f, -127.0f};
-  return g;
+static edge_dynamic_grid grid_of(const edge_dynamic_desc *d, const uint8_t *base, uint32_t batch) {
+  const uint32_t blocks = edge_dynamic_blocks(d->count);
+  const float *ranges = (const float *)(const void *)(base + d->ranges) + 2u * (size_t)batch * blocks;
+  return edge_dynamic_grid_of(ranges, blocks, d->symmetric);
 }
 
-/* The end of the range with the smaller rounding error says where zero lies. */
-static float nudged_zero_point(double low, double high, double scale) {
-  const double from_low = -128.0 - low / scale, from_high = 127.0 - high / scale;
-  const double low_error = 128.0 - low / scale, high_error = 127.0 + high / scale;
-  const double zero_point = low_error < high_error ? from_low : from_high;
-  if (!(zero_point > -128.0)) return -128.0f; /* also for a NaN, from a range that is infinite */
-  if (zero_point >= 127.0) return 127.0f;
-  return (float)(int32_t)(zero_point + (zero_point < 0.0 ? -0.5 : 0.5));
-}
-
-static grid asymmetric_grid(float low, float high) {
-  const grid none = {0.0f, 0.0f, 0.0f, -128.0f};
-  if (low == high) return none;
-  const double scale = ((double)high - (double)low) / 255.0;
-  const float stored = (float)scale;
-  const grid g = {stored, stored == 0.0f ? 0.0f : (float)(1.0 / (double)stored), nudged_zero_point(low, high, scale),
-                  -128.0f};
-  return g;
-}
-
-static grid grid_of(const edge_dynamic_desc *d, const uint8_t *base, uint32_t batch) {
-  const uint32_t blocks = edge_dynamic_blocks(d);
-  const float *range = (const float *)(const void *)(base + d->ranges) + 2u * (size_t)batch * blocks;
-  float low = 0.0f, high = 0.0f;
-  for (uint32_t i = 0; i < blocks; i++) {
-    low = range[2u * i] < low ? range[2u * i] : low;
-    high = range[2u * i + 1u] > high ? range[2u * i + 1u] : high;
+/* q of up to EDGE_CHUNK values, as whole floats. */
+static void round_chunk(const edge_dynamic_grid *g, const float *x, uint32_t lanes, float *q) {
+  const float zero_point = g->zero_point, inverse = g->inverse, least = g->least;
+  for (uint32_t i = 0; i < lanes; i++) {
+    const float steps = zero_point + x[i] * inverse;
+    const float moved = steps + (steps < 0.0f ? -HALF_BELOW : HALF_BELOW);
+    const float limited = moved > least ? (moved < 127.0f ? moved : 127.0f) : least; /* a NaN: the least */
+    q[i] = (float)(int32_t)limited;
   }
-  return d->symmetric ? symmetric_grid(low, high) : asymmetric_grid(low, high);
 }
 
 void edge_f32_dynamic_round__ref(const edge_dynamic_desc *d, uint8_t *base) {
   for (uint32_t row = d->begin; row < d->end; row++) {
     const block b = block_of(d, row);
-    const grid g = grid_of(d, base, row / edge_dynamic_blocks(d));
+    const edge_dynamic_grid g = grid_of(d, base, row / edge_dynamic_blocks(d->count));
     const float *x = (const float *)(const void *)(base + d->input) + b.first;
     float *y = (float *)(void *)(base + d->output) + b.first;
     float rounded[EDGE_CHUNK];
     for (uint32_t at = 0; at < b.count; at += EDGE_CHUNK) {
       const uint32_t lanes = edge_chunk_of(b.count - at);
-      for (uint32_t i = 0; i < lanes; i++) {
-        const float steps = g.zero_point + x[at + i] * g.inverse;
-        const float moved = steps + (steps < 0.0f ? -HALF_BELOW : HALF_BELOW);
-        const float limited = moved > g.least ? (moved < 127.0f ? moved : 127.0f) : g.least; /* a NaN: the least */
-        rounded[i] = (float)(int32_t)limited - g.zero_point;
-      }
-      for (uint32_t i = 0; i < lanes; i++) y[at + i] = rounded[i];
+      round_chunk(&g, x + at, lanes, rounded);
+      for (uint32_t i = 0; i < lanes; i++) y[at + i] = rounded[i] - g.zero_point;
+    }
+  }
+}
+
+void edge_qs8_dynamic_round__ref(const edge_dynamic_desc *d, uint8_t *base) {
+  for (uint32_t row = d->begin; row < d->end; row++) {
+    const block b = block_of(d, row);
+    const edge_dynamic_grid g = grid_of(d, base, row / edge_dynamic_blocks(d->count));
+    const float *x = (const float *)(const void *)(base + d->input) + b.first;
+    int8_t *y = (int8_t *)(base + d->output) + b.first;
+    float rounded[EDGE_CHUNK];
+    for (uint32_t at = 0; at < b.count; at += EDGE_CHUNK) {
+      const uint32_t lanes = edge_chunk_of(b.count - at);
+      round_chunk(&g, x + at, lanes, rounded);
+      for (uint32_t i = 0; i < lanes; i++) y[at + i] = (int8_t)rounded[i];
     }
   }
 }

@@ -22,6 +22,7 @@ static edge_status check_numbers(const edge_svdf_desc *d, edge_kernel_id id, int
     REQUIRE(multiplier, RANGE, d->multiplier == 0 && d->shift == 0);
     REQUIRE(output_multiplier, RANGE, d->output_multiplier == 0 && d->output_shift == 0);
     REQUIRE(act_min, RANGE, d->act_min.f <= d->act_max.f);
+    if (d->filter == 0) REQUIRE(input_c, RANGE, d->input_c == (uint64_t)d->units * d->rank);
   } else {
     REQUIRE(input_zero_point, RANGE, edge_zero_point_ok(d->input_zero_point));
     REQUIRE(output_zero_point, RANGE, edge_zero_point_ok(d->output_zero_point));
@@ -35,15 +36,17 @@ static edge_status check_numbers(const edge_svdf_desc *d, edge_kernel_id id, int
 static edge_status check_regions(const edge_svdf_desc *d, edge_kernel_id id, int is_float, const edge_memory *memory) {
   const uint32_t element = is_float ? 4 : 1, kept = is_float ? 4 : 2;
   const uint64_t filters = (uint64_t)d->units * d->rank;
+  const int has_filter = !is_float || d->filter != 0;
   const uint64_t memories = edge_mul(filters, d->memory);
   const edge_region input = edge_region_of(d->input, edge_mul((uint64_t)d->batch * d->input_c, element));
-  const edge_region filter = edge_region_of(d->filter, edge_mul(edge_mul(filters, d->input_c), element));
+  const edge_region filter =
+      edge_region_of(d->filter, has_filter ? edge_mul(edge_mul(filters, d->input_c), element) : 0);
   const edge_region time = edge_region_of(d->time, edge_mul(memories, kept));
   const edge_region bias = edge_region_of(d->bias, d->bias != 0 ? (uint64_t)d->units * 4u : 0);
   const edge_region state = edge_region_of(d->state, edge_mul(edge_mul(memories, d->batch), kept));
   const edge_region output = edge_region_of(d->output, edge_mul((uint64_t)d->batch * d->units, element));
   REQUIRE_REGION(input, element);
-  REQUIRE_REGION(filter, element);
+  if (has_filter) REQUIRE_REGION(filter, element);
   REQUIRE_REGION(time, kept);
   if (d->bias != 0) REQUIRE_REGION(bias, 4);
   REQUIRE_REGION(state, kept);

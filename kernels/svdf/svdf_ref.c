@@ -63,7 +63,8 @@ void edge_f32_svdf__ref(const edge_svdf_desc *d, uint8_t *base) {
       float sum = 0.0f;
       for (size_t f = (size_t)u * d->rank; f < (size_t)(u + 1u) * d->rank; f++) {
         float *memories = state + f * d->memory;
-        remember_f32(memories, d->memory, edge_dot_f32(x, filter + f * d->input_c, d->input_c));
+        const float newest = d->filter != 0 ? edge_dot_f32(x, filter + f * d->input_c, d->input_c) : x[f];
+        remember_f32(memories, d->memory, newest);
         sum += edge_dot_f32(memories, time + f * d->memory, d->memory);
       }
       if (d->bias != 0) sum += bias[u];

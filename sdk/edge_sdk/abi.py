@@ -36,7 +36,7 @@ ISAS: dict[int, str] = {int(number): name for number, name in _PAGE["isas"].item
 WASM_PAGE_BYTES = 65536
 #: Nested loops of the kernel `copy`.
 COPY_LOOPS = 8
-#: Values whose range one row of the family `dynamic` finds: EDGE_DYNAMIC_BLOCK.
+#: Values whose range one row of dynamic_range_f32 finds: EDGE_DYNAMIC_BLOCK.
 DYNAMIC_BLOCK = 4096
 
 
@@ -190,7 +190,7 @@ def rows(kernel: Kernel, fields: Mapping[str, float]) -> int:
             return f["batch"] * f["output_h"] * f["output_w"]
         case "matmul":
             return f["batch"] * f["m"]
-        case "gates" | "svdf":
+        case "gates" | "hybrid" | "svdf":
             return f["units"]
         case _:
             return f["count"]
@@ -213,7 +213,7 @@ def row_work(kernel: Kernel, fields: Mapping[str, float]) -> int:
             return values * 4 + 2 * _dynamic_blocks(f["count"]) + ROW_OVERHEAD
         case "fully_connected":
             return f["batch"] * f["input_c"]
-        case "gates":
+        case "gates" | "hybrid":
             return f["batch"] * (f["input_c"] + f["recurrent_c"] + ROW_OVERHEAD)
         case "gather":
             return f["inner"] * f["element"] * 2 + f["depth"] * 16 + 64

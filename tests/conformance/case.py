@@ -161,8 +161,12 @@ class Case:
             return self.constant(role, data, scales=[self.scale(0.002, 0.02)], zero_points=[zero_point])
         scales = [self.scale(0.002, 0.02) for _ in range(channels if many_scales or self.size(0, 1) else 1)]
         zero_points = [self.choice((0, 0, 7, -128)) if zero_points_too else 0] * len(scales)
-        data = self._positive(self.rng.integers(-127, 128, shape, np.int8))
+        data = self.int8s(shape)
         return self.constant(role, data, scales=scales, axis=axis, zero_points=zero_points)
+
+    def int8s(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Return steps of int8 weights."""
+        return self._positive(self.rng.integers(-127, 128, shape, np.int8))
 
     def contents(self, shape: tuple[int, ...]) -> np.ndarray:
         """Return the data of a constant operand that is no weight."""

@@ -279,6 +279,7 @@ FAMILIES: dict[str, Callable[[Rng, str], Iterator[Case]]] = {
     "dynamic": kernel_cases_dynamic.dynamic,
     "elementwise": elementwise,
     "fully_connected": fully_connected,
+    "hybrid": kernel_cases_dynamic.hybrids,
     "lookup": kernel_cases_map.lookups,
     "gates": kernel_cases_recurrent.gates,
     "map": kernel_cases_map.maps,

@@ -21,6 +21,9 @@ def svdfs(rng: Rng, kernel: str) -> Iterator[Case]:
         a = {"input": make(rng, batch, depth), "filter": make(rng, units * rank, depth)}
         for name, shape in (("time", (units * rank, memory)), ("state", (batch, units * rank, memory))):
             a[name] = floats(rng, *shape) if is_float else rng.integers(-3000, 3000, shape).astype(np.int16)
+        if is_float and index % 4 == 3:  # without a filter
+            f["input_c"] = units * rank
+            a = {"input": floats(rng, batch, units * rank), "time": a["time"], "state": a["state"]}
         if index % 3:
             a["bias"] = floats(rng, units) if is_float else rng.integers(-(10**6), 10**6, units).astype(np.int32)
         if is_float:

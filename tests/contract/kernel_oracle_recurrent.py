@@ -17,7 +17,9 @@ def svdf_s8(a: dict[str, Array], f: dict[str, Any]) -> Array:
 
 
 def svdf_f32(a: dict[str, Array], f: dict[str, Any]) -> Array:
-    newest = a["input"].astype(np.float64) @ a["filter"].astype(np.float64).T
+    newest = a["input"].astype(np.float64)
+    if "filter" in a:
+        newest = newest @ a["filter"].astype(np.float64).T
     sums = _weighed(a, newest).reshape(f["batch"], f["units"], f["rank"]).sum(2) + a.get("bias", 0.0)
     return np.clip(sums, f["act_min"], f["act_max"])
 

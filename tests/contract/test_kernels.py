@@ -111,7 +111,7 @@ def row_count(case: Case) -> int:
 
 def rows_of(case: Case, output: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """The output with the kernel's rows first."""
-    if abi.KERNELS[case.kernel].family in ("fully_connected", "gates", "svdf"):
+    if abi.KERNELS[case.kernel].family in ("fully_connected", "gates", "hybrid", "svdf"):
         return output.T
     return output.reshape(row_count(case), -1)
 
@@ -153,6 +153,7 @@ LARGE = {
     "elementwise": {"count": 2**18 + 1},
     "fully_connected": {"batch": 16, "input_c": 1024, "output_c": 300},
     "gates": {"input_c": 1, "recurrent_c": 0, "units": 70000, "input_stride": 1, "output_stride": 70000},
+    "hybrid": {"input_c": 1, "recurrent_c": 0, "units": 70000, "input_stride": 1, "output_stride": 70000},
     "lookup": {"count": 2**18 + 1},
     "lstm_cell_f32": {**CELLS, "gate_count": 3},
     "lstm_cell_s8": {**CELLS, "gate_count": 3, "activation": 4, "cell_shift": -9},
@@ -220,6 +221,7 @@ DETECTION_REGIONS = {
 RECURRENT_REGIONS = {
     "gates_s8": ("input", "input_weights"),
     "gates_f32": ("input", "input_weights"),
+    "hybrid_f32": ("input", "ranges", "input_weights", "factors"),
     "project_s8": ("input", "input_weights"),
     "lstm_cell_s8": ("gates", "cell", "kept"),
     "lstm_cell_f32": ("gates", "cell", "kept"),
@@ -261,7 +263,7 @@ def large(kernel: abi.Kernel) -> tuple[dict[str, Any], dict[str, Any]]:
         inputs = {name: np.zeros(DETECTION_REGIONS[name], np.uint8) for name in regions}
     if kernel.name in RECURRENT_REGIONS:
         inputs = {name: np.zeros(2**19, np.uint8) for name in RECURRENT_REGIONS[kernel.name]}
-    if kernel.name in ("dynamic_round_f32", "dynamic_scale_f32"):
+    if kernel.name in ("dynamic_round_f32", "dynamic_round_s8", "dynamic_scale_f32"):
         inputs["ranges"] = np.zeros(2**20, np.uint8)
     if kernel.name == "dynamic_scale_f32":
         inputs["factors"] = np.zeros(4, np.uint8)

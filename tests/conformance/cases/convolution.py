@@ -106,6 +106,8 @@ def _batch_matmul(case: Case) -> Added:
     m, k, n = case.size(1, 7), case.choice((1, 3, 16, 40)), case.choice((1, 5, 33, 70))
     batch = case.choice(((), (3,), (2, 3)))
     other = case.choice((batch, batch[1:], (1,) * len(batch), (*batch[:-1], 1) if batch else ()))
+    if case.weights_dtype == "int8" and case.dtype == "float32":
+        return _hybrid_batch_matmul(case, (*batch, m, k), n)
     adjoint = {"ADJ_X": ("?", bool(case.size(0, 1))), "ADJ_Y": ("?", bool(case.size(0, 1)))}
     of_x = (k, m) if adjoint["ADJ_X"][1] else (m, k)
     of_y = (n, k) if adjoint["ADJ_Y"][1] else (k, n)
@@ -119,11 +121,22 @@ def _batch_matmul(case: Case) -> Added:
     return case.operator("BATCH_MATMUL", [x, y], [out], **tflite.options(schema.BatchMatMulOptions, **adjoint))
 
 
+def _hybrid_batch_matmul(case: Case, shape: tuple[int, ...], n: int) -> Added:
+    """One matrix of weights meets all of x; it may be stored turned."""
+    turned, k = bool(case.size(0, 1)), shape[-1]
+    ones = (1,) * case.size(0, len(shape) - 2)
+    data = case.int8s((*ones, n, k) if turned else (*ones, k, n))
+    x, y = case.input("x", shape), case.constant("y", data, scales=[case.scale(0.002, 0.02)])
+    out = case.tensor("out", (*shape[:-1], n))
+    options = {"ADJ_Y": ("?", turned), "ASYMMETRIC": ("?", bool(case.size(0, 1)))}
+    return case.operator("BATCH_MATMUL", [x, y], [out], **tflite.options(schema.BatchMatMulOptions, **options))
+
+
 #: float32+int8: the input is rounded to 8 bits by its own range ("dynamic range").
 DTYPES = ("int8", "uint8", "int16", "float32", "float32+float16", "float32+int8")
 
 CASES = {
-    "batch_matmul": Row(_batch_matmul, ("int8", "int16", "float32"), is_sum=True),
+    "batch_matmul": Row(_batch_matmul, ("int8", "int16", "float32", "float32+int8"), is_sum=True),
     "conv2d": Row(_conv2d, DTYPES, is_sum=True),
     "conv2d grouped": Row(_grouped, ("int8", "uint8", "int16", "float32"), is_sum=True),
     "depthwise_conv2d": Row(_depthwise_conv2d, DTYPES, is_sum=True),

@@ -7,16 +7,9 @@ which the results of both stand side by side, or one of each; then the states of
 from __future__ import annotations
 
 from edge_sdk.compiler.graph import Node
-from edge_sdk.compiler.ops.lstm import (
-    CELL_STATE,
-    INPUTS,
-    OUTPUT_STATE,
-    LstmAttributes,
-    LstmLayer,
-    check_layer,
-    lower_layer,
-    lstm_layer,
-)
+from edge_sdk.compiler.ops.lstm import check_layer
+from edge_sdk.compiler.ops.lstm_layer import CELL_STATE, INPUTS, OUTPUT_STATE, LstmAttributes, LstmLayer, lstm_layer
+from edge_sdk.compiler.ops.lstm_steps import lower_layer
 from edge_sdk.compiler.ops.op import KernelCall, Op, operands, require, require_states, tensor
 from edge_sdk.compiler.ops.recurrence import results_of
 
@@ -33,7 +26,7 @@ class BidirectionalLstm(Op):
         require(len(node.outputs) in (5, 6), f"has {len(node.outputs)} outputs")
         operands(node, 1, SECOND + INPUTS - 1, outputs=len(node.outputs))
         for layer in self._layers(node):
-            require(layer.dtype == "f32", f"{layer.x.value.dtype} tensors")
+            require(layer.form != "s8", f"{layer.x.value.dtype} tensors")
             # The reference takes the output's width for the states': those of other samples lie where nobody put them.
             side_by_side = layer.y.width != layer.results.shape[-1]
             wrong = side_by_side and layer.x.batch > 1 and not layer.attributes.time_major

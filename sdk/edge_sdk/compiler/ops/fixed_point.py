@@ -26,6 +26,8 @@ ACTIVATIONS: dict[str, tuple[float, float]] = {
     "relu_n1_to_1": (-1.0, 1.0),
 }
 FLOAT32_MAX = float(np.finfo(np.float32).max)
+#: Bounds of floats that have none.
+UNLIMITED: dict[str, int | float] = {"act_min": -FLOAT32_MAX, "act_max": FLOAT32_MAX}
 #: Largest left shift a kernel takes.
 MAX_SHIFT = 30
 

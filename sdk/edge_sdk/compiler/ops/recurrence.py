@@ -47,11 +47,20 @@ class Sequence:
     @property
     def stride(self) -> int:
         """Elements from one sample to the next."""
-        return self.width if self.time_major else self.count * self.width
+        return self.samples * self.width
 
     def at(self, step: int) -> int:
         """Return how many elements lie before the first sample of a step."""
-        return step * (self.batch if self.time_major else 1) * self.width + self.column
+        return self.sample(step) * self.width + self.column
+
+    def sample(self, step: int) -> int:
+        """Return how many samples lie before the first of a step."""
+        return step * (self.batch if self.time_major else 1)
+
+    @property
+    def samples(self) -> int:
+        """How many samples it is from one of a step to the next."""
+        return 1 if self.time_major else self.count
 
 
 def steps(count: int, *, backward: bool) -> Iterator[int]:
@@ -73,8 +82,6 @@ def require_sequences(x: Value, output: Value, *, time_major: bool) -> None:
 def require_weights_of(value: Value, dtype: str, shape: tuple[int, ...]) -> None:
     """Raise ModelError unless the value is a constant like that."""
     require(value.is_constant, "weights that are not constant")
-    hybrid = dtype == "float32" and value.dtype == "int8"
-    require(not hybrid, "float32 activations with int8 weights (hybrid or dynamic-range model)")
     require(value.dtype == dtype, f"tensor {value.name!r} is {value.dtype}, expected {dtype}")
     require(value.shape == shape, f"tensor {value.name!r} is {list(value.shape)}, expected {list(shape)}")
 

@@ -2,18 +2,25 @@
 
 Inputs x [T, N, K], [N, T, K] or [N, K], weights [U, K], weights of the last result [U, U], bias [U], state [N, U];
 outputs y and the state. bidirectional_rnn has weights, bias and state twice, the second backward in time; their results
-stand side by side in one output, or in two.
+stand side by side in one output, or in two. float32, also with int8 weights (hybrid), see dynamic_range.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from edge_sdk.compiler.graph import Node, Value
-from edge_sdk.compiler.ops.fixed_point import FLOAT32_MAX
+from edge_sdk.compiler.ops.dynamic_range import (
+    HybridWeights,
+    hybrid_product,
+    is_dynamic_range,
+    require_hybrid_weights,
+    rounding,
+)
+from edge_sdk.compiler.ops.fixed_point import UNLIMITED
 from edge_sdk.compiler.ops.op import KernelCall, Op, contents, operands, require, require_states, tensor
 from edge_sdk.compiler.ops.recurrence import (
     CELL_ACTIVATIONS,
@@ -28,10 +35,11 @@ from edge_sdk.compiler.ops.recurrence import (
 
 @dataclass(frozen=True)
 class RnnAttributes:
-    """Attributes of rnn and bidirectional_rnn."""
+    """Attributes of rnn and bidirectional_rnn; asymmetric: how values are rounded where the weights are int8."""
 
     activation: str = "none"
     time_major: bool = True
+    asymmetric: bool = False
 
 
 class Rnn(Op):
@@ -55,6 +63,9 @@ class BidirectionalRnn(Op):
         require(len(node.outputs) in (3, 4), f"has {len(node.outputs)} outputs")
         operands(node, 9, outputs=len(node.outputs))
         for layer in self._layers(node):
+            # The reference reads other elements than those of the step, and past the end.
+            astray = layer.is_hybrid and layer.attributes.time_major and layer.x.count > 1
+            require(not astray, "int8 weights of float activations where time comes first")
             _check_layer(layer)
 
     def lower(self, node: Node) -> list[KernelCall]:
@@ -79,6 +90,10 @@ class _Layer:
     bias: Value
     state: Value
 
+    @property
+    def is_hybrid(self) -> bool:
+        return is_dynamic_range(self.x.value, self.weights)
+
 
 def _layer(node: Node, first: int, output: Value, *, column: int = 0, backward: bool = False) -> _Layer:
     attributes: RnnAttributes = node.attributes
@@ -99,8 +114,11 @@ def _check_layer(layer: _Layer) -> None:
     for value in (layer.x.value, layer.y.value, layer.state):
         require(value.dtype == "float32", f"{value.dtype} tensors")
     require(layer.attributes.activation in CELL_ACTIVATIONS, f"the activation {layer.attributes.activation}")
-    require_weights_of(layer.weights, "float32", (units, layer.x.width))
-    require_weights_of(layer.recurrent, "float32", (units, units))
+    for weights, width in ((layer.weights, layer.x.width), (layer.recurrent, units)):
+        if layer.is_hybrid:
+            require_hybrid_weights(weights, (units, width))
+        else:
+            require_weights_of(weights, "float32", (units, width))
     require_weights_of(layer.bias, "float32", (units,))
     require(layer.state.elements == layer.x.batch * units, f"state {layer.state.name!r} is {list(layer.state.shape)}")
 
@@ -108,33 +126,9 @@ def _check_layer(layer: _Layer) -> None:
 def _lower_layer(layer: _Layer) -> Iterator[KernelCall]:
     node, x, y, units = layer.node, layer.x, layer.y, layer.state.shape[-1]
     sums = Value(f"{node.name} sums", "float32", (x.batch, units))
-    constants = {
-        "input_weights": contents(layer.weights),
-        "recurrent_weights": contents(layer.recurrent),
-        "bias": np.ascontiguousarray(contents(layer.bias)),
-    }
+    products = _hybrid_products(layer, sums) if layer.is_hybrid else _float_products(layer, sums)
     for step in steps(x.count, backward=layer.backward):
-        numbers: dict[str, int | float] = {
-            "batch": x.batch,
-            "input_c": x.width,
-            "recurrent_c": units,
-            "units": units,
-            "input_at": x.at(step),
-            "input_stride": x.stride,
-            "output_stride": units,
-            "act_min": -FLOAT32_MAX,
-            "act_max": FLOAT32_MAX,
-        }
-        yield KernelCall(
-            node=node.name,
-            op=node.op,
-            kernel="gates_f32",
-            numbers=numbers,
-            reads={"input": x.value, "recurrent": layer.state},
-            writes={"output": sums},
-            constants=constants,
-            macs=x.batch * units * (x.width + units),
-        )
+        yield from products(step)
         yield KernelCall(
             node=node.name,
             op=node.op,
@@ -150,3 +144,62 @@ def _lower_layer(layer: _Layer) -> Iterator[KernelCall]:
             reads={"gates": sums},
             writes={"output": y.value, "kept": layer.state},
         )
+
+
+def _float_products(layer: _Layer, sums: Value) -> Callable[[int], list[KernelCall]]:
+    node, x, units = layer.node, layer.x, layer.state.shape[-1]
+    constants = {
+        "input_weights": contents(layer.weights),
+        "recurrent_weights": contents(layer.recurrent),
+        "bias": np.ascontiguousarray(contents(layer.bias)),
+    }
+
+    def product(step: int) -> list[KernelCall]:
+        numbers: dict[str, int | float] = {
+            "batch": x.batch,
+            "input_c": x.width,
+            "recurrent_c": units,
+            "units": units,
+            "input_at": x.at(step),
+            "input_stride": x.stride,
+            "output_stride": units,
+        }
+        call = KernelCall(
+            node=node.name,
+            op=node.op,
+            kernel="gates_f32",
+            numbers=numbers | UNLIMITED,
+            reads={"input": x.value, "recurrent": layer.state},
+            writes={"output": sums},
+            constants=constants,
+            macs=x.batch * units * (x.width + units),
+        )
+        return [call]
+
+    return product
+
+
+def _hybrid_products(layer: _Layer, sums: Value) -> Callable[[int], list[KernelCall]]:
+    """What meets int8 weights is rounded first, x for all steps at once."""
+    node, x, units = layer.node, layer.x, layer.state.shape[-1]
+    symmetric = not layer.attributes.asymmetric
+    weights, recurrent = HybridWeights.of([layer.weights]), HybridWeights.of([layer.recurrent])
+    bias = np.ascontiguousarray(contents(layer.bias))
+    rounded, waiting = rounding(node, x.value, width=x.width, symmetric=symmetric, name="x")
+
+    def product(step: int) -> list[KernelCall]:
+        state, calls = rounding(node, layer.state, width=units, symmetric=symmetric, name="state")
+        places = {"batch": x.batch, "input_at": x.sample(step), "input_stride": x.samples, "output_stride": units}
+        call = hybrid_product(
+            node,
+            rounded,
+            weights,
+            numbers=UNLIMITED | places,
+            writes={"output": sums},
+            recurrent=(state, recurrent),
+            bias=bias,
+        )
+        before, waiting[:] = list(waiting), []
+        return [*before, *calls, call]
+
+    return product

@@ -3,7 +3,8 @@
 Inputs x [N, K], filter [F, K], time [F, M], state [N, F * M], optional bias [U]; outputs y [N, U] and the state.
 F = U * rank. Each filter makes one number of the input and remembers the last M; a unit sums what `time` makes of the
 memories of its filters. int8 keeps its state in int16 (reference/svdf.h, EvalIntegerSVDF), knows relu
-only, and leaves it to the output's range.
+only, and leaves it to the output's range. float32 with int8 weights (hybrid): x is rounded, see dynamic_range.py, and
+the weights in time are the floats they stand for.
 """
 
 from __future__ import annotations
@@ -15,7 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_sdk.compiler.graph import Node, Value
-from edge_sdk.compiler.ops.fixed_point import INT8_MAX, INT8_MIN, float_range, quantize_multiplier
+from edge_sdk.compiler.ops.dynamic_range import (
+    HybridWeights,
+    dequantized,
+    hybrid_product,
+    is_dynamic_range,
+    require_hybrid_weights,
+    rounding,
+)
+from edge_sdk.compiler.ops.fixed_point import INT8_MAX, INT8_MIN, UNLIMITED, float_range, quantize_multiplier
 from edge_sdk.compiler.ops.op import (
     KernelCall,
     Op,
@@ -40,10 +49,12 @@ class SvdfAttributes:
 
     Attributes:
         rank: filters of one unit.
+        asymmetric: how x is rounded where the weights are int8.
     """
 
     rank: int
     activation: str = "none"
+    asymmetric: bool = False
 
 
 class Svdf(Op):
@@ -62,9 +73,13 @@ class Svdf(Op):
         require_shape(output, (batch, count // rank))
         require(state.elements == batch * count * memory, f"a state of {state.elements} elements")
         dtype = kernel_dtype(x, output)
-        require_weights(filters, bias, count // rank, dtype)
+        hybrid = is_dynamic_range(x, filters)
+        require_weights(filters, bias, count // rank, dtype, dynamic=hybrid)
         require(time.is_constant, "weights that are not constant")
-        for value in (time, state):
+        if hybrid:
+            require_hybrid_weights(filters, filters.shape)
+            require_hybrid_weights(time, time.shape)
+        for value in (state,) if hybrid else (time, state):
             expected = MEMORY_DTYPES[dtype]
             require(value.dtype == expected, f"tensor {value.name!r} is {value.dtype}, expected {expected}")
         if dtype == "s8":
@@ -91,7 +106,15 @@ class Svdf(Op):
         constants: dict[str, NDArray[Any]] = {"filter": contents(filters), "time": contents(time)}
         if bias is not None:
             constants["bias"] = contents(bias)
+        before: list[KernelCall] = []
+        if is_dynamic_range(x, filters):
+            before = self._newest(node)
+            x = before[-1].writes["output"]
+            numbers["input_c"] = count
+            constants["time"] = dequantized(time)
+            del constants["filter"]
         return [
+            *before,
             KernelCall(
                 node=node.name,
                 op=node.op,
@@ -100,9 +123,20 @@ class Svdf(Op):
                 reads={"input": x},
                 writes={"output": node.output, "state": state},
                 constants=constants,
-                macs=batch * count * (depth + memory),
-            )
+                macs=batch * count * (memory if before else depth + memory),
+            ),
         ]
+
+    def _newest(self, node: Node) -> list[KernelCall]:
+        """Return what makes the new numbers of all filters, of rounded x."""
+        attributes: SvdfAttributes = node.attributes
+        x, filters = tensor(node, 0), tensor(node, 1)
+        (batch, depth), count = x.shape, filters.shape[0]
+        rounded, calls = rounding(node, x, width=depth, symmetric=not attributes.asymmetric, name="x")
+        numbers = UNLIMITED | {"batch": batch, "input_stride": 1, "output_stride": count}
+        newest = Value(f"{node.name} (newest)", "float32", (batch, count))
+        weights, writes = HybridWeights.of([filters]), {"output": newest}
+        return [*calls, hybrid_product(node, rounded, weights, numbers=numbers, writes=writes)]
 
     def _scales(self, node: Node) -> dict[str, int | float]:
         x, filters, time, state = (tensor(node, index) for index in range(4))

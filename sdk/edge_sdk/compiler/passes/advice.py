@@ -16,7 +16,7 @@ BY_OPERATOR: tuple[tuple[str, str], ...] = (
 #: Words of a reason -> advice; the first that fits.
 BY_REASON: tuple[tuple[str, str], ...] = (
     ("every size must be known", "export the model with fixed input shapes: batch size 1, no unknown dimension"),
-    ("hybrid", "convert a float model, or quantise it fully: edge-sdk convert MODEL --quantize CAPTURE.npz"),
+    ("float activations", "convert a float model, or quantise it fully: edge-sdk convert MODEL --quantize CAPTURE.npz"),
     ("sparse", "export the model without sparse weights"),
     ("that are not constant", "export the model so that this is a constant"),
     ("that is not constant", "export the model so that this is a constant"),

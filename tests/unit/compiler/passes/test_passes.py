@@ -96,7 +96,7 @@ def test_a_long_list_of_refusals_is_cut_and_the_error_has_all() -> None:
     [
         ("CUSTOM 'FlexErf'", "no such operator", "TFLITE_BUILTINS"),
         ("CUSTOM 'Mine'", "no such operator", "custom operator"),
-        ("CONV_2D", "float32 activations with int8 weights (hybrid or dynamic-range model)", "--quantize"),
+        ("CONV_2D", "int8 weights of float activations in groups", "--quantize"),
         ("RESHAPE", "tensor 'x' has shape [-1]; every size must be known and positive", "fixed input shapes"),
         ("PAD", "paddings that are not constant", "constant"),
         ("LSTM", "no such operator", "replace the operator"),

@@ -90,7 +90,7 @@ class SVDFOptions:
     UNION = 6
     RANK = 0
     ACTIVATION = 1
-    ASYMMETRIC_QUANTIZE_INPUTS = 2
+    ASYMMETRIC = 2
 
 
 class Pool2DOptions:
@@ -106,6 +106,7 @@ class Pool2DOptions:
 class RNNOptions:
     UNION = 7
     ACTIVATION = 0
+    ASYMMETRIC = 1
 
 
 class FullyConnectedOptions:
@@ -206,6 +207,7 @@ class LSTMOptions:
     PROJ_CLIP = 2
     #: 0: full; 1: basic.
     KERNEL_TYPE = 3
+    ASYMMETRIC = 4
 
 
 class ReducerOptions:
@@ -217,6 +219,7 @@ class SequenceRNNOptions:
     UNION = 31
     TIME_MAJOR = 0
     ACTIVATION = 1
+    ASYMMETRIC = 2
 
 
 class BidirectionalSequenceLSTMOptions:
@@ -226,6 +229,7 @@ class BidirectionalSequenceLSTMOptions:
     PROJ_CLIP = 2
     MERGE_OUTPUTS = 3
     TIME_MAJOR = 4
+    ASYMMETRIC = 5
 
 
 class BidirectionalSequenceRNNOptions:
@@ -233,6 +237,7 @@ class BidirectionalSequenceRNNOptions:
     TIME_MAJOR = 0
     ACTIVATION = 1
     MERGE_OUTPUTS = 2
+    ASYMMETRIC = 3
 
 
 class UnidirectionalSequenceLSTMOptions:
@@ -241,6 +246,7 @@ class UnidirectionalSequenceLSTMOptions:
     CELL_CLIP = 1
     PROJ_CLIP = 2
     TIME_MAJOR = 3
+    ASYMMETRIC = 4
 
 
 class CastOptions:

@@ -100,8 +100,9 @@ def _transpose_conv(operator: Operator) -> Translation:
 
 def _batch_matmul(operator: Operator) -> Translation:
     options = schema.BatchMatMulOptions
-    turned = [bool(operator.number(options.UNION, slot, "?", False)) for slot in (options.ADJ_X, options.ADJ_Y)]
-    return "batch_matmul", operator.inputs, BatchMatmulAttributes(*turned)
+    slots = options.ADJ_X, options.ADJ_Y, options.ASYMMETRIC
+    flags = [bool(operator.number(options.UNION, slot, "?", False)) for slot in slots]
+    return "batch_matmul", operator.inputs, BatchMatmulAttributes(*flags)
 
 
 OPERATORS: dict[str, Row] = {

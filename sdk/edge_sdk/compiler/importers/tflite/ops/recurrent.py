@@ -7,7 +7,7 @@ from typing import Any
 from edge_sdk.compiler.graph import Value
 from edge_sdk.compiler.importers.tflite import schema
 from edge_sdk.compiler.importers.tflite.ops.operator import Operator, Row, Translation, fused_activation
-from edge_sdk.compiler.ops.lstm import LstmAttributes
+from edge_sdk.compiler.ops.lstm_layer import LstmAttributes
 from edge_sdk.compiler.ops.op import require
 from edge_sdk.compiler.ops.rnn import RnnAttributes
 from edge_sdk.compiler.ops.svdf import SvdfAttributes
@@ -24,7 +24,7 @@ def _svdf(operator: Operator) -> Translation:
     rank: int = operator.number(options.UNION, options.RANK, "i", 0)
     x, filters, time, bias, state = _padded(operator.inputs, 5)
     activation = fused_activation(operator, options.UNION, options.ACTIVATION)
-    return "svdf", [x, filters, time, state, bias], SvdfAttributes(rank, activation)
+    return "svdf", [x, filters, time, state, bias], SvdfAttributes(rank, activation, _asymmetric(operator, options))
 
 
 def _padded(values: list[Value | None], count: int) -> list[Value | None]:
@@ -39,6 +39,12 @@ def _activation(operator: Operator, options: Any) -> str:
     return CELL_ACTIVATIONS[number]
 
 
+def _asymmetric(operator: Operator, options: Any) -> bool:
+    """Return how floats that meet int8 weights are rounded."""
+    asymmetric: bool = operator.number(options.UNION, options.ASYMMETRIC, "?", False)
+    return asymmetric
+
+
 def _lstm_attributes(operator: Operator, options: Any, *, time_major: bool) -> LstmAttributes:
     hidden = operator.intermediates[-1:]
     return LstmAttributes(
@@ -47,6 +53,7 @@ def _lstm_attributes(operator: Operator, options: Any, *, time_major: bool) -> L
         projection_clip=operator.number(options.UNION, options.PROJ_CLIP, "f", 0.0),
         time_major=time_major,
         hidden=hidden[0].quantization if hidden else None,
+        asymmetric=_asymmetric(operator, options),
     )
 
 
@@ -81,14 +88,27 @@ def _bidirectional_lstm(operator: Operator) -> Translation:
     return "bidirectional_lstm", first + layers[0] + layers[1], attributes
 
 
+def _rnn_attributes(operator: Operator, options: Any, *, time_major: bool = True) -> RnnAttributes:
+    return RnnAttributes(_activation(operator, options), time_major, _asymmetric(operator, options))
+
+
 def _rnn(operator: Operator) -> Translation:
-    return "rnn", operator.inputs, RnnAttributes(_activation(operator, schema.RNNOptions))
+    options = schema.RNNOptions
+    return (
+        "rnn",
+        operator.inputs,
+        RnnAttributes(_activation(operator, options), asymmetric=_asymmetric(operator, options)),
+    )
 
 
 def _sequence_rnn(operator: Operator) -> Translation:
     options = schema.SequenceRNNOptions
     time_major: bool = operator.number(options.UNION, options.TIME_MAJOR, "?", False)
-    return "rnn", operator.inputs, RnnAttributes(_activation(operator, options), time_major)
+    return (
+        "rnn",
+        operator.inputs,
+        RnnAttributes(_activation(operator, options), time_major, _asymmetric(operator, options)),
+    )
 
 
 def _bidirectional_rnn(operator: Operator) -> Translation:
@@ -98,7 +118,11 @@ def _bidirectional_rnn(operator: Operator) -> Translation:
     inputs = _padded(operator.inputs, 12)
     require(all(value is None for value in inputs[9:]), "an auxiliary input")
     require(len(operator.outputs) == (1 if merge else 2), f"has {len(operator.outputs)} outputs")
-    return "bidirectional_rnn", inputs[:9], RnnAttributes(_activation(operator, options), time_major)
+    return (
+        "bidirectional_rnn",
+        inputs[:9],
+        RnnAttributes(_activation(operator, options), time_major, _asymmetric(operator, options)),
+    )
 
 
 OPERATORS: dict[str, Row] = {
