@@ -12,9 +12,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from math import ceil
 from statistics import median
 
+#: Does as many calls and returns the nanoseconds of all of them.
+Timer = Callable[[int], float]
 #: A sample lasts at least this long, unless one call already does.
 SAMPLE_NS = 200_000
 MOST_CALLS = 10_000
@@ -61,29 +64,37 @@ def interleave(
         seconds: wall time for all of them together, warm-up not counted.
         cpu_ns, wall_s: the clocks.
     """
-    results = {name: Samples(_calls_per_sample(call, cpu_ns)) for name, call in contestants.items()}
-    names = list(contestants)
+    return race({name: partial(time_calls, call, cpu_ns) for name, call in contestants.items()}, seconds, wall_s=wall_s)
+
+
+def race(
+    timers: Mapping[str, Timer], seconds: float, *, wall_s: Callable[[], float] = time.monotonic
+) -> dict[str, Samples]:
+    """Do what `interleave` does, with contestants that measure themselves."""
+    results = {name: Samples(_calls_per_sample(timer)) for name, timer in timers.items()}
+    names = list(timers)
     end = wall_s() + seconds
     rounds = 0
     while rounds < FEWEST_ROUNDS or wall_s() < end:
         for name in names if rounds % 2 == 0 else reversed(names):
-            results[name].call_ns.append(_sample(contestants[name], results[name].calls_per_sample, cpu_ns))
+            calls = results[name].calls_per_sample
+            results[name].call_ns.append(timers[name](calls) / calls)
         rounds += 1
     return results
 
 
-def _calls_per_sample(call: Callable[[], object], cpu_ns: Callable[[], int]) -> int:
-    for _ in range(_WARM_UP_CALLS):
-        call()
-    calls = 1
-    while calls < MOST_CALLS and _sample(call, calls, cpu_ns) * calls < SAMPLE_NS:
-        calls = min(MOST_CALLS, 2 * calls)
-    return calls
-
-
-def _sample(call: Callable[[], object], calls: int, cpu_ns: Callable[[], int]) -> float:
+def time_calls(call: Callable[[], object], cpu_ns: Callable[[], int], calls: int) -> int:
+    """Return the nanoseconds of so many calls."""
     turns = range(calls)
     start = cpu_ns()
     for _ in turns:
         call()
-    return (cpu_ns() - start) / calls
+    return cpu_ns() - start
+
+
+def _calls_per_sample(timer: Timer) -> int:
+    timer(_WARM_UP_CALLS)
+    calls = 1
+    while calls < MOST_CALLS and timer(calls) < SAMPLE_NS:
+        calls = min(MOST_CALLS, 2 * calls)
+    return calls

@@ -21,13 +21,14 @@ from numpy.typing import NDArray
 
 from edge_sdk import load
 from edge_sdk.bench.inputs import random_inputs
-from edge_sdk.bench.interleave import Samples, interleave
+from edge_sdk.bench.interleave import Samples, Timer, race, time_calls
 from edge_sdk.bench.layers import Layer, best_rates, time_layers
 from edge_sdk.bench.peak_memory import PeakMemory, peak_memory
 from edge_sdk.bench.power import Meter, Power, find_meter, measure
 from edge_sdk.board import read_probe, this_board
 from edge_sdk.engines import FOREIGN, OWN
-from edge_sdk.errors import UnsupportedPlatformError, UsageError
+from edge_sdk.errors import EdgeError, UnsupportedPlatformError, UsageError
+from edge_sdk.foreign.probe import seems_installed
 
 #: Samples that a report keeps of each engine, about.
 MOST_SHOWN = 400
@@ -84,7 +85,7 @@ class Report:
     """What `--json` prints and `--save` stores.
 
     Attributes:
-        clock: "cpu" is CPU time of the calling thread; "wall", when a child process computes for one of the engines.
+        clock: "cpu" is CPU time of the computing thread; "wall", when several threads compute.
         ratio_base: the engine that every `ratio` is relative to.
         skipped: engine -> why it is not among the results.
         power: None where nobody asked.
@@ -106,6 +107,12 @@ class Report:
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return asdict(self)
+
+
+def usual_engines(path: Path) -> tuple[str, ...]:
+    """Return our own engines, and for a model in its own format those of others that seem installed."""
+    others = FOREIGN if path.suffix.lower() == ".tflite" else {}
+    return ("host", "sandbox", *(name for name, engine in others.items() if seems_installed(engine)))
 
 
 def bench_model(
@@ -146,22 +153,23 @@ def bench_model(
         for engine in engines:
             began_s = time.perf_counter()
             opening = _open(path, engine, threads)
-            if not isinstance(opening, UnsupportedPlatformError):
+            if not isinstance(opening, EdgeError):
                 models[engine] = opened.enter_context(opening)
                 load_ms[engine] = _since_ms(began_s)
-            elif all_or_nothing or (engine == engines[-1] and not models):
+            elif all_or_nothing or (engine in OWN and not isinstance(opening, UnsupportedPlatformError)):
                 raise opening
             else:
                 skipped[engine] = opening.message
+                if not models and engine == engines[-1]:
+                    raise opening
         given = _inputs(models, inputs)
         outputs, first_ms = {}, {}
         for engine, model in models.items():
             began_s = time.perf_counter()
             outputs[engine] = model.run(*given)
             first_ms[engine] = _since_ms(began_s)
-        clock = "wall" if models.keys() & FOREIGN.keys() or threads > 1 else "cpu"
-        calls = {engine: partial(model.run, *given) for engine, model in models.items()}
-        samples = interleave(calls, seconds, cpu_ns=_CLOCKS[clock])
+        clock = "wall" if threads > 1 else "cpu"
+        samples = race({engine: _timer(engine, model, given, clock) for engine, model in models.items()}, seconds)
         base = next(iter(models))
         results = tuple(
             replace(
@@ -177,6 +185,7 @@ def bench_model(
             integers_differ=compare_outputs([outputs[name] for name in models if name in OWN]).integers_differ,
         )
         sha256, macs = models[base].source_sha256, _macs(models)
+        calls = {engine: partial(model.run, *given) for engine, model in models.items()}
         used = measure(calls, seconds, meter()) if power else None
     return Report(str(path), sha256, seconds, clock, base, threads, macs, agreement, results, skipped, _machine(), used)
 
@@ -191,6 +200,13 @@ def compare_outputs(runs: Sequence[Sequence[NDArray[Any]]]) -> Agreement:
         integers_differ=any(one.dtype.kind != "f" for one, _ in different),
         largest_difference=max(gaps, default=0.0),
     )
+
+
+def _timer(engine: str, model: Any, given: Sequence[NDArray[Any]], clock: str) -> Timer:
+    """Return what times calls of a model: another runtime's where they are computed, without the pipes between."""
+    if engine not in FOREIGN:
+        return partial(time_calls, partial(model.run, *given), _CLOCKS[clock])
+    return lambda calls: float(getattr(model.time_runs(*given, times=calls), f"{clock}_ns"))
 
 
 def _since_ms(began_s: float) -> float:
@@ -212,10 +228,10 @@ def _layers(engine: str, model: Any, seconds: float) -> dict[str, Any]:
 
 
 def _open(path: Path, engine: str, threads: int) -> Any:
-    """Return the model, or the error that this machine cannot run the engine."""
+    """Return the model, or why the engine has it not."""
     try:
         return load(path, engine=engine, threads=threads)
-    except UnsupportedPlatformError as error:
+    except EdgeError as error:
         return error
 
 

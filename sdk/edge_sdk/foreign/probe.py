@@ -15,6 +15,11 @@ from edge_sdk.units import printable
 PATIENCE_S = 30.0
 
 
+def seems_installed(engine: ForeignEngine) -> bool:
+    """Return whether there is something to ask; nothing is imported or started."""
+    return bool(os.environ.get(engine.python_variable)) or find_spec(engine.module.partition(".")[0]) is not None
+
+
 def installed_version(engine: ForeignEngine) -> str:
     """Return the version of a runtime that can be used here.
 
@@ -24,7 +29,7 @@ def installed_version(engine: ForeignEngine) -> str:
         UsageError: the engine's variable names no interpreter.
     """
     python = interpreter_of(engine)
-    if not os.environ.get(engine.python_variable) and find_spec(engine.module.partition(".")[0]) is None:
+    if not seems_installed(engine):
         raise MissingExtraError(f"{engine.distribution} is not installed", hint=engine.missing_hint)
     nothing = sealed(b"")
     try:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,6 +36,20 @@ SHOWN_WORDS = 400
 #: A process that was killed is gone within this time, unless it hangs in a driver.
 REAP_S = 5.0
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Ran:
+    """Runs of the model on the same inputs.
+
+    Attributes:
+        outputs: of the last one, fresh arrays.
+        cpu_ns, wall_ns: of all of them, measured in the child: of its computing thread, and by the clock.
+    """
+
+    outputs: tuple[NDArray[Any], ...]
+    cpu_ns: int
+    wall_ns: int
 
 
 def interpreter_of(engine: ForeignEngine) -> str:
@@ -151,11 +166,12 @@ class Child:
         until_s: float,
         *,
         anew: bool = False,
-    ) -> tuple[NDArray[Any], ...] | wire.Refused:
-        """Let it run the model once, `anew` without its memory of earlier runs. Raises as `wire.receive` does."""
+        times: int = 1,
+    ) -> Ran | wire.Refused:
+        """Let it run the model, `anew` without its memory of earlier runs. Raises as `wire.receive` does."""
         self._listen()
         self._words = b""  # what it said of earlier calls explains nothing
-        wire.send(self._ask, wire.Run(anew), arrays, until_s)
+        wire.send(self._ask, wire.Run(anew, times), arrays, until_s)
         done = self.receive(wire.Done, until_s)
         if isinstance(done, wire.Refused):
             return done
@@ -166,7 +182,7 @@ class Child:
             array = wire.receive_array(self._answer, output, dtype, room_bytes, until_s)
             room_bytes -= array.nbytes
             found.append(array)
-        return tuple(found)
+        return Ran(tuple(found), done.cpu_ns, done.wall_ns)
 
     def wait(self, until_s: float) -> None:
         """Wait for its next answer, without taking it. Raises as `wire.wait` does."""

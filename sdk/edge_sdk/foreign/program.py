@@ -1,7 +1,7 @@
 """The program of the child process: another runtime with one model, asked through pipes. Started, never imported.
 
     edge-sdk                                    this program
-      ask     --- u32 length | JSON | bytes --->  first the task; then, for each run, {"anew"} and all inputs
+      ask     --- u32 length | JSON | bytes --->  first the task; then, for each run, {"anew", "times"} and all inputs
       answer  <-- u32 length | JSON | bytes ----  what the model is; then the outputs, or {"fault", "text"}
       life    (never written)                     its end is the end of edge-sdk: SIGIO kills, also inside invoke
       model   sealed memory                       the file, which nobody can change any more
@@ -23,6 +23,7 @@ import select
 import signal
 import struct
 import sys
+import time
 from importlib import metadata
 from typing import Any, NoReturn
 
@@ -67,20 +68,23 @@ def main(ask: int, answer: int, life: int, model: int) -> None:
         return
     write(answer, json.dumps(served.description).encode())
     while True:
-        anew: bool = json.loads(read_message(ask))["anew"]
+        asked = json.loads(read_message(ask))
         try:
             arrays = [read_array(ask, detail) for detail in served.inputs]
         except MemoryError:  # in the middle of the inputs: what follows could not be understood
             refuse(answer, RefusalError("memory", MORE_MEMORY))
             return
         try:
-            if anew:
+            if asked["anew"]:
                 served.open()
-            outputs = served.run(arrays)
+            began_ns = time.thread_time_ns(), time.perf_counter_ns()
+            for _ in range(asked["times"]):
+                outputs = served.run(arrays)
+            took = {"cpu_ns": time.thread_time_ns() - began_ns[0], "wall_ns": time.perf_counter_ns() - began_ns[1]}
         except RefusalError as refusal:
             refuse(answer, refusal)
             continue
-        header = {"is": "done", "outputs": [{"dtype": str(one.dtype), "shape": one.shape} for one in outputs]}
+        header = {"is": "done", **took, "outputs": [{"dtype": str(one.dtype), "shape": one.shape} for one in outputs]}
         write(answer, json.dumps(header).encode(), *(one.reshape(-1).view("uint8") for one in outputs))
 
 

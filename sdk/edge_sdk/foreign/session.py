@@ -38,7 +38,7 @@ from edge_sdk.errors import (
     UsageError,
 )
 from edge_sdk.foreign import wire
-from edge_sdk.foreign.process import Child, first_task, interpreter_of, sealed
+from edge_sdk.foreign.process import Child, Ran, first_task, interpreter_of, sealed
 from edge_sdk.foreign.restarts import Restarts
 from edge_sdk.registry import nearest
 from edge_sdk.tensor import DTYPE_BYTES, TensorSpec, checked_arrays
@@ -177,12 +177,22 @@ class ForeignSession:
             EngineFaultError: the runtime reported a failure or died, or one that died may not be started again yet.
             RuntimeError: the model is closed.
         """
+        return self.time_runs(*arrays).outputs
+
+    def time_runs(self, *arrays: npt.NDArray[Any], times: int = 1) -> Ran:
+        """Run the model so many times on the same inputs, and measure where it runs; else as `run`.
+
+        Raises:
+            ValueError: `times` is below 1.
+        """
+        if times < 1:
+            raise ValueError(f"times is {times}, expected 1 or more")
         checked = checked_arrays(self.name, self.inputs, arrays)
         with self._lock:
             until_s = time.monotonic() + self._deadline_s
             child = self._ready(until_s)
             try:
-                answer = child.run(checked, self._dtypes, self._memory_bytes, until_s, anew=self._anew)
+                answer = child.run(checked, self._dtypes, self._memory_bytes, until_s, anew=self._anew, times=times)
             except wire.SilentError:
                 self._lost(child, 0.0)
                 self._start_again()

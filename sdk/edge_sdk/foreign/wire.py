@@ -25,6 +25,7 @@ MAX_TENSORS = 256
 MAX_RANK = 8
 
 Size = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+Time = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Shape = Annotated[tuple[Size, ...], Meta(max_length=MAX_RANK)]
 Name = Annotated[str, Meta(max_length=4096)]
 
@@ -62,9 +63,15 @@ class Opened(msgspec.Struct, frozen=True, tag="opened", tag_field="is"):
 
 
 class Run(msgspec.Struct, frozen=True):
-    """A run is asked for; its inputs follow. `anew`: what the model remembers of earlier ones is forgotten first."""
+    """A run is asked for; its inputs follow.
+
+    Attributes:
+        anew: what the model remembers of earlier ones is forgotten first.
+        times: how often to run it on these inputs; the outputs are the last run's.
+    """
 
     anew: bool
+    times: int = 1
 
 
 class Output(msgspec.Struct, frozen=True):
@@ -75,8 +82,10 @@ class Output(msgspec.Struct, frozen=True):
 
 
 class Done(msgspec.Struct, frozen=True, tag="done", tag_field="is"):
-    """A run is over; the arrays follow."""
+    """The runs are over; the arrays follow. What all of them took: of the computing thread, and by the clock."""
 
+    cpu_ns: Time
+    wall_ns: Time
     outputs: Annotated[tuple[Output, ...], Meta(max_length=MAX_TENSORS)]
 
 

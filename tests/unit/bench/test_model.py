@@ -74,14 +74,34 @@ def test_the_report_has_figures_ratio_and_memory_of_each_engine(models: dict[str
     assert report.as_dict()["machine"]["board"]
 
 
-def test_a_runtime_in_a_child_process_is_measured_by_the_wall_clock(models: dict[str, Any]) -> None:
-    models["litert"] = FakeModel("litert", offset=1)
+class FakeForeign(FakeModel):
+    """Says what a run took instead of being timed."""
+
+    def time_runs(self, x: np.ndarray, times: int) -> SimpleNamespace:
+        return SimpleNamespace(outputs=self.run(x), cpu_ns=3000 * times, wall_ns=5000 * times)
+
+
+def test_a_runtime_in_a_child_process_is_timed_there(models: dict[str, Any]) -> None:
+    models["litert"] = FakeForeign("litert", offset=1)
     report = bench(["host", "litert"])
-    assert report.clock == "wall"
+    assert report.clock == "cpu"
     host, litert = report.engines
+    assert (litert.median_us, litert.least_us) == (3.0, 3.0)
+    assert bench(["litert"], threads=2).engines[0].median_us == 5.0
     assert (host.peak_memory_mib, litert.peak_memory_mib) == (3.0, None)
     assert (report.outputs.integers_differ, report.outputs.largest_difference) == (False, 1.0)  # others round otherwise
-    assert bench(["host", "sandbox"]).clock == "cpu"
+
+
+def test_a_runtime_that_refuses_the_model_is_skipped_unless_it_was_named(models: dict[str, Any]) -> None:
+    models["litert"] = ModelError("no such operator")
+    assert bench(["host", "litert"], all_or_nothing=False).skipped == {"litert": "no such operator"}
+    with pytest.raises(ModelError):
+        bench(["host", "litert"])
+
+
+def test_other_runtimes_run_the_file_of_a_model_and_no_module() -> None:
+    assert module.usual_engines(Path("m.wasm")) == ("host", "sandbox")
+    assert module.usual_engines(Path("m.tflite"))[:2] == ("host", "sandbox")
 
 
 def test_models_are_closed_afterwards(models: dict[str, Any]) -> None:

@@ -17,6 +17,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+DONE = {"is": "done", "cpu_ns": 1, "wall_ns": 2}
+
 
 class OpResolverType:
     AUTO, BUILTIN_REF, BUILTIN_WITHOUT_DEFAULT_DELEGATES = "auto", "reference", "none"
@@ -119,9 +121,9 @@ def behave(verb: str) -> None:
     elif verb == "short garbage":
         os.write(answer, (4).to_bytes(4, "little") + b"what")
     elif verb == "many outputs":
-        os.write(answer, _framed({"is": "done", "outputs": [{"dtype": "float32", "shape": []}] * 9}))
+        os.write(answer, _framed(DONE | {"outputs": [{"dtype": "float32", "shape": []}] * 9}))
     elif verb == "huge output":
-        os.write(answer, _framed({"is": "done", "outputs": [{"dtype": "float32", "shape": [1 << 30, 1 << 30]}]}))
+        os.write(answer, _framed(DONE | {"outputs": [{"dtype": "float32", "shape": [1 << 30, 1 << 30]}]}))
     elif verb == "other answer":
         os.write(
             answer,

@@ -51,14 +51,14 @@ def test_a_message_and_arrays_go_through_as_they_are(pipe: Pipe) -> None:
 def test_the_kinds_of_answers_are_told_apart(pipe: Pipe) -> None:
     say(pipe, {"is": "refused", "fault": "model", "text": "no"})
     assert hear(pipe) == Refused("model", "no")
-    say(pipe, {"is": "done", "outputs": [{"dtype": "int8", "shape": [2, 0]}]})
-    assert hear(pipe) == Done((Output("int8", (2, 0)),))
+    say(pipe, {"is": "done", "cpu_ns": 1, "wall_ns": 2, "outputs": [{"dtype": "int8", "shape": [2, 0]}]})
+    assert hear(pipe) == Done(1, 2, (Output("int8", (2, 0)),))
     say(pipe, {"is": "opened", "version": "1", "delegated": 2, "keeps_state": False, "inputs": [], "outputs": []})
     assert hear(pipe, Opened) == Opened("1", 2, False, (), ())
 
 
 def test_one_kind_is_no_other(pipe: Pipe) -> None:
-    say(pipe, {"is": "done", "outputs": []})
+    say(pipe, {"is": "done", "cpu_ns": 1, "wall_ns": 2, "outputs": []})
     with pytest.raises(NonsenseError, match="Done where Opened was expected"):
         hear(pipe, Opened)
 
@@ -72,9 +72,9 @@ def test_one_kind_is_no_other(pipe: Pipe) -> None:
         b"[" * 100_000,
         b'{"is":"who"}',
         b'{"is":"done"}',
-        b'{"is":"done","outputs":[{"dtype":"int8","shape":[-1]}]}',
-        b'{"is":"done","outputs":[{"dtype":"int8","shape":[4294967296]}]}',
-        b'{"is":"done","outputs":[{"dtype":"int8","shape":[1,1,1,1,1,1,1,1,1]}]}',
+        b'{"is":"done","cpu_ns":1,"wall_ns":2,"outputs":[{"dtype":"int8","shape":[-1]}]}',
+        b'{"is":"done","cpu_ns":1,"wall_ns":2,"outputs":[{"dtype":"int8","shape":[4294967296]}]}',
+        b'{"is":"done","cpu_ns":1,"wall_ns":2,"outputs":[{"dtype":"int8","shape":[1,1,1,1,1,1,1,1,1]}]}',
         b'{"is":"refused","fault":"model","text":"' + b"x" * 5000 + b'"}',
     ],
 )
