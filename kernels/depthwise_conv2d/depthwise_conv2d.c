@@ -8,8 +8,11 @@ static const edge_dw_kernel *kernel_s8(const edge_dw_desc *d, edge_isa isa) {
   if (d->input_c != d->output_c || d->output_c < 8) return NULL;
   switch ((int)isa) {
 #if defined(EDGE_BUILD_X86)
-    case EDGE_ISA_AVX2:
     case EDGE_ISA_AVX512VNNI:
+      /* What int8 leaves of 127 - -128 is no int8. */
+      if (d->output_c >= 16 && d->filter_zero_point != -128) return &edge_qs8_depthwise_conv2d__avx512vnni;
+      return d->output_c < 16 ? &edge_qs8_depthwise_conv2d__avx2_c8 : &edge_qs8_depthwise_conv2d__avx2_c16;
+    case EDGE_ISA_AVX2:
       return d->output_c < 16 ? &edge_qs8_depthwise_conv2d__avx2_c8 : &edge_qs8_depthwise_conv2d__avx2_c16;
 #elif defined(EDGE_BUILD_AARCH64)
     case EDGE_ISA_NEON:
@@ -167,6 +170,7 @@ static size_t packed_bytes_s8(const void *desc, edge_isa isa) {
   const edge_dw_desc *d = desc;
   const edge_dw_kernel *kernel = kernel_s8(d, isa);
   if (kernel == NULL) return edge_qs8_depthwise_conv2d_packed_bytes__ref(d);
+  if (kernel->packed_bytes != NULL) return kernel->packed_bytes(d);
   const size_t tiles = (d->output_c - 1u) / kernel->tile + 1u;
   return tiles * edge_dw_tile_words(edge_dw_taps(d), kernel->positions, kernel->powers) * 4u;
 }
@@ -193,6 +197,8 @@ static void pack_s8(const void *desc, edge_isa isa, const uint8_t *base, void *p
   const edge_dw_kernel *kernel = kernel_s8(desc, isa);
   if (kernel == NULL) {
     edge_qs8_depthwise_conv2d_pack__ref(desc, base, packed);
+  } else if (kernel->pack != NULL) {
+    kernel->pack(desc, base, packed);
   } else {
     edge_qs8_depthwise_conv2d_pack(desc, kernel, base, packed);
   }

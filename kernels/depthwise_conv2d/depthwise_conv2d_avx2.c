@@ -91,8 +91,10 @@ static void qs8_c8(const edge_dw_desc *d, const void *packed, const uint8_t *con
   }
 }
 
-const edge_dw_kernel edge_qs8_depthwise_conv2d__avx2_c16 = {qs8_c16, 16, 16, 1, EDGE_LANES_POWERS, ORDER_C16};
-const edge_dw_kernel edge_qs8_depthwise_conv2d__avx2_c8 = {qs8_c8, 8, 16, 1, EDGE_LANES_POWERS, ORDER_C8};
+const edge_dw_kernel edge_qs8_depthwise_conv2d__avx2_c16 = {
+    .pixels = qs8_c16, .tile = 16, .positions = 16, .paired = 1, .powers = EDGE_LANES_POWERS, .order = ORDER_C16};
+const edge_dw_kernel edge_qs8_depthwise_conv2d__avx2_c8 = {
+    .pixels = qs8_c8, .tile = 8, .positions = 16, .paired = 1, .powers = EDGE_LANES_POWERS, .order = ORDER_C8};
 
 /* 8 channels of `block` neighbouring pixels, or of one pixel and `block` tiles: their sums in registers. One sum alone
  * would wait for itself. From one to the next: `step` bytes of input, `weight_step` floats of weights, `next` floats of
@@ -160,4 +162,5 @@ static void f32_c8(const edge_dw_desc *d, const void *packed, const uint8_t *con
   }
 }
 
-const edge_dw_kernel edge_f32_depthwise_conv2d__avx2 = {f32_c8, 8, 8, 0, 0, {0, 1, 2, 3, 4, 5, 6, 7}};
+const edge_dw_kernel edge_f32_depthwise_conv2d__avx2 = {
+    .pixels = f32_c8, .tile = 8, .positions = 8, .order = {0, 1, 2, 3, 4, 5, 6, 7}};

@@ -43,7 +43,8 @@ static void qs8_c8(const edge_dw_desc *d, const void *packed, const uint8_t *con
   }
 }
 
-const edge_dw_kernel edge_qs8_depthwise_conv2d__neon = {qs8_c8, 8, 8, 0, EDGE_LANES_POWERS, {0, 1, 2, 3, 4, 5, 6, 7}};
+const edge_dw_kernel edge_qs8_depthwise_conv2d__neon = {
+    .pixels = qs8_c8, .tile = 8, .positions = 8, .powers = EDGE_LANES_POWERS, .order = {0, 1, 2, 3, 4, 5, 6, 7}};
 
 static inline __attribute__((always_inline)) void pixels_f32(const edge_dw_desc *d, const void *packed,
                                                              const uint8_t *const *taps, size_t step, uint32_t pixels,
@@ -77,4 +78,5 @@ static void f32_c4(const edge_dw_desc *d, const void *packed, const uint8_t *con
   }
 }
 
-const edge_dw_kernel edge_f32_depthwise_conv2d__neon = {f32_c4, 4, 4, 0, 0, {0, 1, 2, 3}};
+const edge_dw_kernel edge_f32_depthwise_conv2d__neon = {
+    .pixels = f32_c4, .tile = 4, .positions = 4, .order = {0, 1, 2, 3}};

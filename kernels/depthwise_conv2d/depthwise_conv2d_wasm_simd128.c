@@ -103,8 +103,12 @@ static void qs8_c8(const edge_dw_desc *d, const void *packed, const uint8_t *con
   }
 }
 
-const edge_dw_kernel edge_qs8_depthwise_conv2d__wasm_simd128 = {
-    qs8_c8, TILE, TILE, 1, EDGE_LANES_POWERS, {0, 1, 2, 3, 4, 5, 6, 7}};
+const edge_dw_kernel edge_qs8_depthwise_conv2d__wasm_simd128 = {.pixels = qs8_c8,
+                                                                .tile = TILE,
+                                                                .positions = TILE,
+                                                                .paired = 1,
+                                                                .powers = EDGE_LANES_POWERS,
+                                                                .order = {0, 1, 2, 3, 4, 5, 6, 7}};
 
 /* Four channels of `block` neighbouring pixels: their sums do not wait for each other, and share the weights. The loop
  * over taps must stay one: see add_taps. */
@@ -143,4 +147,5 @@ static void f32_c4(const edge_dw_desc *d, const void *packed, const uint8_t *con
   }
 }
 
-const edge_dw_kernel edge_f32_depthwise_conv2d__wasm_simd128 = {f32_c4, 4, 4, 0, 0, {0, 1, 2, 3}};
+const edge_dw_kernel edge_f32_depthwise_conv2d__wasm_simd128 = {
+    .pixels = f32_c4, .tile = 4, .positions = 4, .order = {0, 1, 2, 3}};

@@ -5,6 +5,7 @@
  */
 #include <immintrin.h>
 
+#include "../common/scale_avx512.h"
 #include "gemm_tile.h"
 
 #define NR 16
@@ -20,6 +21,10 @@ FLIP(64, __m512i, _mm512_loadu_si512, _mm512_storeu_si512, _mm512_xor_si512, _mm
 FLIP(32, __m256i, _mm256_loadu_si256, _mm256_storeu_si256, _mm256_xor_si256, _mm256_set1_epi8((char)0x80))
 FLIP(16, __m128i, _mm_loadu_si128, _mm_storeu_si128, _mm_xor_si128, _mm_set1_epi8((char)0x80))
 FLIP(8, __m128i, _mm_loadl_epi64, _mm_storel_epi64, _mm_xor_si128, _mm_set1_epi8((char)0x80))
+EDGE_INLINE void flip4(uint8_t *to, const uint8_t *from) {
+  const uint32_t x = (uint32_t)edge_load_s32(from) ^ 0x80808080u;
+  __builtin_memcpy(to, &x, 4);
+}
 
 /* x -> x + 128. The last step of each width overlaps the one before: exact at both ends (and faster than a masked
  * store of bytes). */
@@ -36,6 +41,9 @@ EDGE_INLINE void flip(uint8_t *to, const uint8_t *from, size_t count) {
   } else if (count >= 8) {
     flip8(to, from);
     flip8(to + count - 8, from + count - 8);
+  } else if (count >= 4) {
+    flip4(to, from);
+    flip4(to + count - 4, from + count - 4);
   } else {
     for (size_t i = 0; i < count; i++) to[i] = from[i] ^ 0x80u;
   }
@@ -63,70 +71,90 @@ EDGE_INLINE __m512i words(const uint8_t *tile, uint32_t word) {
   return _mm512_loadu_si512(edge_tile_words(tile, word, NR));
 }
 
-/* The constants of a tile's epilogue in registers: loaded before the first store, which could alias them. */
+/* The constants of a tile's epilogue. */
 typedef struct finish {
-  __m512i multiplier, odd_multiplier, left, right, mask, threshold; /* MBQM */
-  __m512d scale[2];                                                 /* F64 */
-  __m512i low, high, zero_point;
+  edge_scale512 scale;
+  __m512d real[2], low, high; /* AS_F64; the bounds are without the zero point */
 } finish;
 
-/* The clamp comes before the zero point is added, so that nothing overflows. */
-EDGE_INLINE finish finish_of(const edge_gemm_task *task, const uint8_t *tile, const int f64) {
+enum { AS_F64 = EDGE_SCALE_FORMS };
+
+EDGE_INLINE finish finish_of(const edge_gemm_task *task, const uint8_t *tile, const int as) {
   finish f;
-  f.low = _mm512_set1_epi32(task->act_min.i - task->zero_point);
-  f.high = _mm512_set1_epi32(task->act_max.i - task->zero_point);
-  f.zero_point = _mm512_set1_epi32(task->zero_point);
-  if (f64) {
+  if (as == AS_F64) {
     const double *scale = (const double *)(const void *)edge_tile_words(tile, EDGE_TILE_SCALE, NR);
-    f.scale[0] = _mm512_loadu_pd(scale);
-    f.scale[1] = _mm512_loadu_pd(scale + 8);
+    f.real[0] = _mm512_loadu_pd(scale);
+    f.real[1] = _mm512_loadu_pd(scale + 8);
+    f.low = _mm512_set1_pd(task->act_min.i - task->zero_point);
+    f.high = _mm512_set1_pd(task->act_max.i - task->zero_point);
   } else {
-    f.multiplier = words(tile, EDGE_TILE_MULTIPLIER);
-    f.odd_multiplier = _mm512_srli_epi64(f.multiplier, 32);
-    f.left = words(tile, EDGE_TILE_LEFT);
-    f.right = words(tile, EDGE_TILE_RIGHT);
-    f.mask = _mm512_sub_epi32(_mm512_sllv_epi32(_mm512_set1_epi32(1), f.right), _mm512_set1_epi32(1));
-    f.threshold = _mm512_srli_epi32(f.mask, 1);
+    f.scale = edge_scale512_of(words(tile, EDGE_TILE_MULTIPLIER), words(tile, EDGE_TILE_LEFT),
+                               words(tile, EDGE_TILE_RIGHT), as);
   }
   return f;
 }
 
-/* edge_mbqm by lane. The second rounding is RoundingDivideByPOT, which cannot overflow: add 1 where the bits shifted
- * out are more than half, or half and the value is not negative. */
-EDGE_INLINE __m512i mbqm(__m512i acc, const finish *f) {
-  const __m512i x = _mm512_sllv_epi32(acc, f->left);
-  const __m512i half = _mm512_set1_epi64(INT64_C(1) << 30);
-  const __m512i even = _mm512_add_epi64(_mm512_mul_epi32(x, f->multiplier), half);
-  const __m512i odd = _mm512_add_epi64(_mm512_mul_epi32(_mm512_srli_epi64(x, 32), f->odd_multiplier), half);
-  const __m512i high = _mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64(even, 31), _mm512_slli_epi64(odd, 1));
-  const __m512i threshold = _mm512_sub_epi32(f->threshold, _mm512_srai_epi32(high, 31));
-  const __mmask16 up = _mm512_cmpgt_epi32_mask(_mm512_and_si512(high, f->mask), threshold);
-  const __m512i shifted = _mm512_srav_epi32(high, f->right);
-  return _mm512_mask_add_epi32(shifted, up, shifted, _mm512_set1_epi32(1));
-}
-
 EDGE_INLINE __m256i round_f64(__m256i acc, __m512d scale, const finish *f) {
-  const __m512d low = _mm512_cvtepi32_pd(_mm512_castsi512_si256(f->low));
-  const __m512d high = _mm512_cvtepi32_pd(_mm512_castsi512_si256(f->high));
   const __m512d product = _mm512_mul_pd(_mm512_cvtepi32_pd(acc), scale);
-  const __m512d x = _mm512_min_pd(_mm512_max_pd(product, low), high);
+  const __m512d x = _mm512_min_pd(_mm512_max_pd(product, f->low), f->high);
   const __m512d half = _mm512_or_pd(_mm512_and_pd(x, _mm512_set1_pd(-0.0)), _mm512_set1_pd(EDGE_HALF_BELOW));
   return _mm512_cvttpd_epi32(_mm512_add_pd(x, half));
 }
 
-EDGE_INLINE __m128i output_s8(__m512i acc, const finish *f, const int f64) {
-  __m512i y;
-  if (f64) {
-    y = _mm512_inserti64x4(_mm512_castsi256_si512(round_f64(_mm512_castsi512_si256(acc), f->scale[0], f)),
-                           round_f64(_mm512_extracti64x4_epi64(acc, 1), f->scale[1], f), 1);
+EDGE_INLINE __m512i rounded(__m512i acc, const finish *f, const int as) {
+  if (as != AS_F64) return edge_scale512_apply(acc, &f->scale, as);
+  const __m256i low = round_f64(_mm512_castsi512_si256(acc), f->real[0], f);
+  return _mm512_inserti64x4(_mm512_castsi256_si512(low), round_f64(_mm512_extracti64x4_epi64(acc, 1), f->real[1], f),
+                            1);
+}
+
+/* Outputs of four tiles of a row, of two of two rows, or of one of four rows: one after the other. */
+EDGE_INLINE __m512i narrow(__m512i a, __m512i b, __m512i c, __m512i d, const edge_limits512 *l) {
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  return _mm512_permutexvar_epi32(order, edge_narrow512(a, b, c, d, l));
+}
+
+EDGE_INLINE void store16(int8_t *to, __m128i y, const int half) {
+  if (half) {
+    _mm_storel_epi64((__m128i *)(void *)to, y);
   } else {
-    y = _mm512_min_epi32(_mm512_max_epi32(mbqm(acc, f), f->low), f->high);
+    _mm_storeu_si128((__m128i *)(void *)to, y);
   }
-  return _mm512_cvtepi32_epi8(_mm512_add_epi32(y, f->zero_point));
+}
+
+/* `mr` rows of `nt` tiles; half: only the first half of the tile. */
+EDGE_INLINE void store_s8(int8_t *to, size_t stride, const __m512i acc[8][4], const finish *f, const edge_limits512 *l,
+                          const int mr, const int nt, const int as, const int half) {
+  __m512i y[8][4];
+  EDGE_UNROLL for (int r = 0; r < mr; r++) {
+    EDGE_UNROLL for (int j = 0; j < nt; j++) y[r][j] = rounded(acc[r][j], &f[j], as);
+  }
+  if (nt == 4) {
+    _mm512_storeu_si512(to, narrow(y[0][0], y[0][1], y[0][2], y[0][3], l));
+  } else if (nt == 2 && mr == 1) {
+    _mm256_storeu_si256((__m256i *)(void *)to, _mm512_castsi512_si256(narrow(y[0][0], y[0][1], y[0][0], y[0][1], l)));
+  } else if (nt == 2) {
+    EDGE_UNROLL for (int r = 0; r < mr; r += 2) {
+      const __m512i both = narrow(y[r][0], y[r][1], y[r + 1][0], y[r + 1][1], l);
+      _mm256_storeu_si256((__m256i *)(void *)(to + r * stride), _mm512_castsi512_si256(both));
+      _mm256_storeu_si256((__m256i *)(void *)(to + (r + 1) * stride), _mm512_extracti64x4_epi64(both, 1));
+    }
+  } else if (mr == 1) {
+    store16(to, _mm512_castsi512_si128(narrow(y[0][0], y[0][0], y[0][0], y[0][0], l)), half);
+  } else {
+    EDGE_UNROLL for (int r = 0; r < mr; r += 4) {
+      const __m512i all = narrow(y[r][0], y[r + 1][0], y[r + 2][0], y[r + 3][0], l);
+      store16(to + r * stride, _mm512_castsi512_si128(all), half);
+      store16(to + (r + 1) * stride, _mm512_extracti32x4_epi32(all, 1), half);
+      store16(to + (r + 2) * stride, _mm512_extracti32x4_epi32(all, 2), half);
+      store16(to + (r + 3) * stride, _mm512_extracti32x4_epi32(all, 3), half);
+    }
+  }
 }
 
 EDGE_INLINE void tile_s8(const edge_gemm_task *task, const uint8_t *a, const int32_t *terms, const uint8_t *tiles,
-                         int8_t *output, const int mr, const int nt, const int f64) {
+                         const finish *f, const edge_limits512 *l, int8_t *output, const int mr, const int nt,
+                         const int as, const int half) {
   __m512i acc[8][4];
   EDGE_UNROLL for (int j = 0; j < nt; j++) {
     EDGE_UNROLL for (int r = 0; r < mr; r++) acc[r][j] = words(TILE(tiles, j), EDGE_TILE_BIAS);
@@ -137,58 +165,82 @@ EDGE_INLINE void tile_s8(const edge_gemm_task *task, const uint8_t *a, const int
       EDGE_UNROLL for (int j = 0; j < nt; j++) acc[r][j] = _mm512_add_epi32(acc[r][j], term);
     }
   }
-  for (size_t k = 0; k < task->k; k += 4) {
-    __m512i b[4];
-    EDGE_UNROLL for (int j = 0; j < nt; j++) {
-      b[j] = _mm512_loadu_si512(TILE(tiles, j) + EDGE_TILE_HEADER(NR) + k * NR);
-    }
-    EDGE_UNROLL for (int r = 0; r < mr; r++) {
-      const __m512i x = _mm512_set1_epi32(edge_load_s32(a + r * task->panel_stride + k));
-      EDGE_UNROLL for (int j = 0; j < nt; j++) acc[r][j] = _mm512_dpbusd_epi32(acc[r][j], x, b[j]);
-    }
-  }
-  const size_t stride = task->output_stride;
-  EDGE_UNROLL for (int j = 0; j < nt; j++) {
-    const finish f = finish_of(task, TILE(tiles, j), f64);
-    EDGE_UNROLL for (int r = 0; r < mr; r++) {
-      _mm_storeu_si128((__m128i *)(void *)(output + r * stride + j * NR), output_s8(acc[r][j], &f, f64));
+  const uint8_t *weights = tiles + EDGE_TILE_HEADER(NR);
+  for (uint32_t s = 0; s < task->segments; s++) {
+    const uint8_t *from = a + task->segment[s];
+    for (size_t k = 0; k < task->k; k += 4, weights += 4 * NR) {
+      __m512i b[4];
+      EDGE_UNROLL for (int j = 0; j < nt; j++) b[j] = _mm512_loadu_si512(TILE(weights, j));
+      EDGE_UNROLL for (int r = 0; r < mr; r++) {
+        const __m512i x = _mm512_set1_epi32(edge_load_s32(from + r * task->panel_stride + k));
+        EDGE_UNROLL for (int j = 0; j < nt; j++) acc[r][j] = _mm512_dpbusd_epi32(acc[r][j], x, b[j]);
+      }
     }
   }
+  store_s8(output, task->output_stride, acc, f, l, mr, nt, as, half);
 }
 
 /* All rows of the panel for `nt` tiles. */
 EDGE_INLINE void rows_s8(const edge_gemm_task *task, const uint8_t *a, uint32_t rows, const uint8_t *tiles,
-                         int8_t *output, const int nt, const int f64) {
+                         int8_t *output, const int nt, const int as, const int half) {
+  const edge_limits512 l = edge_limits512_of(task->zero_point, task->act_min.i, task->act_max.i);
+  finish f[4];
+  EDGE_UNROLL for (int j = 0; j < nt; j++) f[j] = finish_of(task, TILE(tiles, j), as);
   uint32_t row = 0;
-  for (; rows - row >= 8; row += 8, a += 8 * task->panel_stride, output += 8 * task->output_stride) {
-    tile_s8(task, a, edge_row_terms(task, row), tiles, output, 8, nt, f64);
-  }
-  for (; rows - row >= 4; row += 4, a += 4 * task->panel_stride, output += 4 * task->output_stride) {
-    tile_s8(task, a, edge_row_terms(task, row), tiles, output, 4, nt, f64);
+  if (nt < 4) {
+    for (; rows - row >= 8; row += 8, a += 8 * task->panel_stride, output += 8 * task->output_stride) {
+      tile_s8(task, a, edge_row_terms(task, row), tiles, f, &l, output, 8, nt, as, half);
+    }
+    for (; rows - row >= 4; row += 4, a += 4 * task->panel_stride, output += 4 * task->output_stride) {
+      tile_s8(task, a, edge_row_terms(task, row), tiles, f, &l, output, 4, nt, as, half);
+    }
   }
   for (; row < rows; row += 1, a += task->panel_stride, output += task->output_stride) {
-    tile_s8(task, a, edge_row_terms(task, row), tiles, output, 1, nt, f64);
+    tile_s8(task, a, edge_row_terms(task, row), tiles, f, &l, output, 1, nt, as, half);
   }
+}
+
+/* The fastest form that is right for these tiles. */
+EDGE_INLINE int form_of(const edge_gemm_task *task, const uint8_t *tiles, const int nt) {
+  if (task->epilogue == EDGE_GEMM_F64) return AS_F64;
+  const uint32_t word = task->act_min.i >= task->zero_point ? EDGE_TILE_SCALAR : EDGE_TILE_LARGE;
+  int32_t marked = 0;
+  for (int j = 0; j < nt; j++) marked |= *edge_tile_words(TILE(tiles, j), word, NR);
+  if (marked != 0) return EDGE_SCALE_MBQM;
+  return word == EDGE_TILE_SCALAR ? EDGE_SCALE_RELU : EDGE_SCALE_SIGNED;
 }
 
 EDGE_INLINE void tiles_s8(const edge_gemm_task *task, const uint8_t *a, uint32_t rows, const uint8_t *tiles,
-                          uint32_t count, int8_t *output, const int f64) {
-  for (; rows == 1 && count >= 4; count -= 4, tiles = TILE(tiles, 4), output += 4 * NR) {
-    tile_s8(task, a, task->row_terms, tiles, output, 1, 4, f64);
+                          int8_t *output, const int nt, const int half) {
+  switch (form_of(task, tiles, nt)) {
+    case EDGE_SCALE_RELU:
+      rows_s8(task, a, rows, tiles, output, nt, EDGE_SCALE_RELU, half);
+      break;
+    case EDGE_SCALE_SIGNED:
+      rows_s8(task, a, rows, tiles, output, nt, EDGE_SCALE_SIGNED, half);
+      break;
+    case EDGE_SCALE_MBQM:
+      rows_s8(task, a, rows, tiles, output, nt, EDGE_SCALE_MBQM, half);
+      break;
+    default:
+      rows_s8(task, a, rows, tiles, output, nt, AS_F64, half);
   }
-  for (; count >= 2; count -= 2, tiles = TILE(tiles, 2), output += 2 * NR) {
-    rows_s8(task, a, rows, tiles, output, 2, f64);
-  }
-  if (count != 0) rows_s8(task, a, rows, tiles, output, 1, f64);
 }
 
-static void run_s8(const edge_gemm_task *task, const void *panel, uint32_t rows, const void *packed, uint32_t tiles,
+static void run_s8(const edge_gemm_task *task, const void *panel, uint32_t rows, const void *packed, uint32_t count,
                    void *output) {
-  if (task->epilogue == EDGE_GEMM_MBQM) {
-    tiles_s8(task, panel, rows, packed, tiles, output, 0);
-  } else {
-    tiles_s8(task, panel, rows, packed, tiles, output, 1);
+  const uint8_t *tiles = packed;
+  int8_t *to = output;
+  for (; rows == 1 && count >= 4; count -= 4, tiles = TILE(tiles, 4), to += 4 * NR) {
+    tiles_s8(task, panel, rows, tiles, to, 4, 0);
   }
+  for (; count >= 2; count -= 2, tiles = TILE(tiles, 2), to += 2 * NR) tiles_s8(task, panel, rows, tiles, to, 2, 0);
+  if (count != 0) tiles_s8(task, panel, rows, tiles, to, 1, 0);
+}
+
+static void run_half_s8(const edge_gemm_task *task, const void *panel, uint32_t rows, const void *packed,
+                        void *output) {
+  tiles_s8(task, panel, rows, packed, output, 1, 1);
 }
 
 const edge_gemm edge_qs8_gemm__avx512vnni = {
@@ -199,9 +251,11 @@ const edge_gemm edge_qs8_gemm__avx512vnni = {
     .kr = 4,
     .k_step = 4,
     .max_panel_rows = 64,
+    .segmented = 1,
     .copy = copy_u8,
     .sum = sum_u8,
     .run = run_s8,
+    .run_half = run_half_s8,
 };
 
 /* ---- f32 ---- */
@@ -225,12 +279,16 @@ EDGE_INLINE void tile_f32(const edge_gemm_task *task, const uint8_t *a, const ui
   EDGE_UNROLL for (int j = 0; j < nt; j++) {
     EDGE_UNROLL for (int r = 0; r < mr; r++) acc[r][j] = _mm512_loadu_ps(TILE(tiles, j));
   }
-  for (size_t k = 0; k < 4u * (size_t)task->k; k += 4) {
-    __m512 b[4];
-    EDGE_UNROLL for (int j = 0; j < nt; j++) b[j] = _mm512_loadu_ps(TILE(tiles, j) + (k + 4) * NR);
-    EDGE_UNROLL for (int r = 0; r < mr; r++) {
-      const __m512 x = _mm512_set1_ps(*(const float *)(const void *)(a + r * task->panel_stride + k));
-      EDGE_UNROLL for (int j = 0; j < nt; j++) acc[r][j] = _mm512_fmadd_ps(x, b[j], acc[r][j]);
+  const uint8_t *weights = tiles + 4 * NR;
+  for (uint32_t s = 0; s < task->segments; s++) {
+    const uint8_t *from = a + task->segment[s];
+    for (size_t k = 0; k < 4u * (size_t)task->k; k += 4, weights += 4 * NR) {
+      __m512 b[4];
+      EDGE_UNROLL for (int j = 0; j < nt; j++) b[j] = _mm512_loadu_ps(TILE(weights, j));
+      EDGE_UNROLL for (int r = 0; r < mr; r++) {
+        const __m512 x = _mm512_set1_ps(*(const float *)(const void *)(from + r * task->panel_stride + k));
+        EDGE_UNROLL for (int j = 0; j < nt; j++) acc[r][j] = _mm512_fmadd_ps(x, b[j], acc[r][j]);
+      }
     }
   }
   const __m512 low = _mm512_set1_ps(task->act_min.f), high = _mm512_set1_ps(task->act_max.f);
@@ -274,6 +332,7 @@ const edge_gemm edge_f32_gemm__avx512vnni = {
     .kr = 1,
     .k_step = 1,
     .max_panel_rows = 64,
+    .segmented = 1,
     .copy = copy_f32,
     .run = run_f32,
 };
