@@ -47,8 +47,8 @@ int edge_conv2d_over_lines(const edge_conv2d_desc *d, const edge_gemm *g) {
   if (!g->segmented || edge_conv2d_lines_bytes(d, g->panel == EDGE_PANEL_F32) == 0) return 0;
   const uint64_t k = (uint64_t)d->filter_w * d->input_c, padded = edge_gemm_padded_k(g, 1, (uint32_t)k);
   /* Tiles of less than mr rows are slow: at the end of a line there are as many as here. */
-  const uint32_t left = d->output_w % g->mr;
-  return 2u * padded <= 3u * k && (left == 0 || d->output_w >= 4u * g->mr);
+  const uint32_t left = d->output_w % g->mr, least = g->least_rows != 0 ? g->least_rows : 4u * g->mr;
+  return 2u * padded <= 3u * k && (left == 0 || d->output_w >= least);
 }
 
 typedef struct lines {

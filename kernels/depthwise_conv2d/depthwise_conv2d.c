@@ -10,7 +10,7 @@ static const edge_dw_kernel *kernel_s8(const edge_dw_desc *d, edge_isa isa) {
 #if defined(EDGE_BUILD_X86)
     case EDGE_ISA_AVX512VNNI:
       /* What int8 leaves of 127 - -128 is no int8. */
-      if (d->output_c >= 16 && d->filter_zero_point != -128) return &edge_qs8_depthwise_conv2d__avx512vnni;
+      if (d->filter_zero_point != -128) return &edge_qs8_depthwise_conv2d__avx512vnni;
       return d->output_c < 16 ? &edge_qs8_depthwise_conv2d__avx2_c8 : &edge_qs8_depthwise_conv2d__avx2_c16;
     case EDGE_ISA_AVX2:
       return d->output_c < 16 ? &edge_qs8_depthwise_conv2d__avx2_c8 : &edge_qs8_depthwise_conv2d__avx2_c16;
@@ -183,14 +183,16 @@ static size_t packed_bytes_f32(const void *desc, edge_isa isa) {
   return tiles * kernel->tile * (edge_dw_taps(d) + 1u) * 4u;
 }
 
-static size_t scratch_bytes_s8(const void *desc, edge_isa isa) {
-  (void)isa;
-  return (size_t)region_bytes_scratch(desc, 1);
+static size_t scratch_bytes(const edge_dw_desc *d, const edge_dw_kernel *kernel, uint32_t element) {
+  const size_t region = (size_t)region_bytes_scratch(d, element);
+  const size_t padded = kernel != NULL ? edge_dw_padded_bytes(d, kernel, element) : 0;
+  return padded > region ? padded : region;
 }
 
+static size_t scratch_bytes_s8(const void *desc, edge_isa isa) { return scratch_bytes(desc, kernel_s8(desc, isa), 1); }
+
 static size_t scratch_bytes_f32(const void *desc, edge_isa isa) {
-  (void)isa;
-  return (size_t)region_bytes_scratch(desc, 4);
+  return scratch_bytes(desc, kernel_f32(desc, isa), 4);
 }
 
 static void pack_s8(const void *desc, edge_isa isa, const uint8_t *base, void *packed) {

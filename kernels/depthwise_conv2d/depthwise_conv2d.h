@@ -38,6 +38,7 @@ typedef struct edge_dw_kernel {
   uint32_t tile;      /* channels a tile brings further */
   uint32_t positions; /* lanes of a tile */
   int paired, powers; /* s8: weights in pairs; see lanes.h for powers */
+  int padded;         /* native: lines of short images are copied, with their padding */
   uint8_t order[16];  /* the tile's channel at each lane */
   /* s8: a packing of its own; NULL: the one above. */
   size_t (*packed_bytes)(const edge_dw_desc *d);
@@ -76,7 +77,10 @@ void edge_f32_depthwise_conv2d_pack(const edge_dw_desc *d, const edge_dw_kernel 
 void edge_depthwise_conv2d_rows(const edge_dw_desc *d, const edge_dw_kernel *kernel, uint32_t element_bytes,
                                 uint8_t *base, const void *packed, void *scratch);
 
-/* c8: 8 to 15 channels, two pixels at a time; the others of s8 on x86: 16 channels or more. */
+/* Bytes of scratch for padded lines; 0 where the kernel walks the image itself. */
+size_t edge_dw_padded_bytes(const edge_dw_desc *d, const edge_dw_kernel *kernel, uint32_t element_bytes);
+
+/* c8: 8 to 15 channels, two pixels at a time; c16: 16 channels or more. */
 extern const edge_dw_kernel edge_qs8_depthwise_conv2d__avx512vnni;
 extern const edge_dw_kernel edge_qs8_depthwise_conv2d__avx2_c8, edge_qs8_depthwise_conv2d__avx2_c16;
 extern const edge_dw_kernel edge_qs8_depthwise_conv2d__wasm_simd128, edge_qs8_depthwise_conv2d__neon;

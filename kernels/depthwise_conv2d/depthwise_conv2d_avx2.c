@@ -91,10 +91,20 @@ static void qs8_c8(const edge_dw_desc *d, const void *packed, const uint8_t *con
   }
 }
 
-const edge_dw_kernel edge_qs8_depthwise_conv2d__avx2_c16 = {
-    .pixels = qs8_c16, .tile = 16, .positions = 16, .paired = 1, .powers = EDGE_LANES_POWERS, .order = ORDER_C16};
-const edge_dw_kernel edge_qs8_depthwise_conv2d__avx2_c8 = {
-    .pixels = qs8_c8, .tile = 8, .positions = 16, .paired = 1, .powers = EDGE_LANES_POWERS, .order = ORDER_C8};
+const edge_dw_kernel edge_qs8_depthwise_conv2d__avx2_c16 = {.pixels = qs8_c16,
+                                                            .tile = 16,
+                                                            .positions = 16,
+                                                            .paired = 1,
+                                                            .powers = EDGE_LANES_POWERS,
+                                                            .padded = 1,
+                                                            .order = ORDER_C16};
+const edge_dw_kernel edge_qs8_depthwise_conv2d__avx2_c8 = {.pixels = qs8_c8,
+                                                           .tile = 8,
+                                                           .positions = 16,
+                                                           .paired = 1,
+                                                           .powers = EDGE_LANES_POWERS,
+                                                           .padded = 1,
+                                                           .order = ORDER_C8};
 
 /* 8 channels of `block` neighbouring pixels, or of one pixel and `block` tiles: their sums in registers. One sum alone
  * would wait for itself. From one to the next: `step` bytes of input, `weight_step` floats of weights, `next` floats of
@@ -163,4 +173,4 @@ static void f32_c8(const edge_dw_desc *d, const void *packed, const uint8_t *con
 }
 
 const edge_dw_kernel edge_f32_depthwise_conv2d__avx2 = {
-    .pixels = f32_c8, .tile = 8, .positions = 8, .order = {0, 1, 2, 3, 4, 5, 6, 7}};
+    .pixels = f32_c8, .tile = 8, .positions = 8, .padded = 1, .order = {0, 1, 2, 3, 4, 5, 6, 7}};

@@ -1,17 +1,14 @@
 /* Depthwise convolution for AVX-512 with VNNI: int8 by vpdpbusd, four taps of a channel in each 32 bits.
  *
- * A tile is 64 lanes: 64 channels of a pixel, 32 of two or 16 of four. Interleaving the bytes of four taps twice puts
- * the taps of a channel together, and packing the sums twice brings back the order of the channels:
+ * A tile is 64 lanes: 64 channels of a pixel, 32 of two, 16 of four or 8 of eight. Interleaving the bytes of four taps
+ * twice puts the taps of a channel together, and packing the sums twice brings back the order of the channels:
  *
  *     taps a, b, c, d   |a0 a1 a2 ..|   ->   |a0 b0 c0 d0  a1 b1 c1 d1 ..|   vector q, lane l: channel
  *                       |b0 b1 b2 ..|                                        16 * (l / 4) + 4 * q + l % 4
  *
- * Packed s8, for each tile:
- *
- *     | bias' i32[64] | multiplier i32[64] | left i32[64] | right i32[64] | weights i8[quads][64][4] | rest i8 (same) |
- *
- * The inputs are x + 128, so bias' = bias - (input_zero_point + 128) * sum of the weights. Weights without their zero
- * point need 9 bits: then `rest` is what int8 leaves of them.
+ * Packed, for each tile: its head, then weights i8 [quads][64][4]. The inputs are x + 128, so the bias of a head is
+ * bias - (input_zero_point + 128) * sum of the weights. Weights without their zero point need 9 bits: then what int8
+ * leaves of them follows, in as much room again.
  */
 #include "../common/scale_avx512.h"
 #include "depthwise_conv2d.h"
@@ -22,7 +19,11 @@
 /* 255 * 255 * this and a bias below 2^29 stay below 2^30. */
 #define MOST_TAPS 8192u
 
-enum { BIAS = 0, MULTIPLIER = 4, LEFT = 8, RIGHT = 12, HEADER = 16 }; /* vectors of a tile */
+typedef struct head {
+  __m512i form; /* in lane 0 */
+  __m512i bias[4];
+  edge_scale512 scale[4];
+} head;
 
 static uint32_t quads_of(const edge_dw_desc *d) { return (edge_dw_taps(d) + 3u) / 4u; }
 static int has_rest(const edge_dw_desc *d) { return d->filter_zero_point != 0; }
@@ -30,17 +31,17 @@ static int has_rest(const edge_dw_desc *d) { return d->filter_zero_point != 0; }
 /* Channels of the tile at c. */
 INLINE uint32_t width_at(const edge_dw_desc *d, uint32_t c) {
   const uint32_t left = d->output_c - c;
-  return left >= 64u ? 64u : (left >= 32u ? 32u : 16u);
+  return left >= 64u ? 64u : (left >= 32u ? 32u : (left >= 16u || d->output_c >= 16u ? 16u : 8u));
 }
 
-static size_t tile_vectors(const edge_dw_desc *d) {
-  return HEADER + (size_t)quads_of(d) * 4u * (has_rest(d) ? 2u : 1u);
+static size_t tile_bytes(const edge_dw_desc *d) {
+  return sizeof(head) + (size_t)quads_of(d) * 4u * LANES * (has_rest(d) ? 2u : 1u);
 }
 
 static size_t packed_bytes(const edge_dw_desc *d) {
   size_t tiles = 0;
   for (uint32_t c = 0; c < d->output_c; c += width_at(d, c)) tiles++;
-  return tiles * tile_vectors(d) * 64u;
+  return tiles * tile_bytes(d);
 }
 
 static uint32_t channel_of(uint32_t lane) { return 16u * (lane % 16u / 4u) + 4u * (lane / 16u) + lane % 4u; }
@@ -60,29 +61,65 @@ static int32_t pack_weights(const edge_dw_desc *d, const int8_t *filter, uint32_
   return sum;
 }
 
+/* A tile's constants by lane. */
+typedef struct constants {
+  int32_t bias[LANES], multiplier[LANES], left[LANES], right[LANES];
+} constants;
+
+/* The fastest form that is right for a tile. */
+static int form_of(const edge_dw_desc *d, const constants *c) {
+  int scalar = 0, large = edge_dw_taps(d) > MOST_TAPS;
+  for (uint32_t lane = 0; lane < LANES; lane++) {
+    scalar |= c->left[lane] != 0 || c->right[lane] > 30;
+    large |= c->right[lane] == 0 || c->bias[lane] <= -(1 << 29) || c->bias[lane] >= 1 << 29;
+  }
+  if (scalar) return EDGE_SCALE_MBQM;
+  if (d->act_min.i >= d->output_zero_point) return EDGE_SCALE_RELU;
+  return large ? EDGE_SCALE_MBQM : EDGE_SCALE_SIGNED;
+}
+
+static void pack_head(const edge_dw_desc *d, const constants *c, head *to) {
+  const int form = form_of(d, c);
+  to->form = _mm512_set1_epi32(form);
+  for (uint32_t q = 0; q < 4; q++) {
+    to->bias[q] = _mm512_loadu_si512(c->bias + 16 * q);
+    to->scale[q] = edge_scale512_of(_mm512_loadu_si512(c->multiplier + 16 * q), _mm512_loadu_si512(c->left + 16 * q),
+                                    _mm512_loadu_si512(c->right + 16 * q), form);
+  }
+}
+
 static void pack(const edge_dw_desc *d, const uint8_t *base, void *packed) {
   const uint32_t *bias = (const uint32_t *)(const void *)(base + d->bias);
   const int32_t *multiplier = (const int32_t *)(const void *)(base + d->multiplier);
   const int32_t *shift = (const int32_t *)(const void *)(base + d->shift);
-  int32_t *words = packed;
+  uint8_t *tile = packed;
   __builtin_memset(packed, 0, packed_bytes(d));
-  for (uint32_t c = 0, width; c < d->output_c; c += width, words += tile_vectors(d) * 16u) {
+  for (uint32_t c = 0, width; c < d->output_c; c += width, tile += tile_bytes(d)) {
     width = width_at(d, c);
     const uint32_t start = edge_dw_start(c, width, d->output_c);
+    constants words;
     for (uint32_t lane = 0; lane < LANES; lane++) {
       const uint32_t own = start + channel_of(lane) % width;
-      const int32_t sum =
-          pack_weights(d, (const int8_t *)(base + d->filter), own, lane, (int8_t *)(words + 16 * HEADER));
+      const int32_t sum = pack_weights(d, (const int8_t *)(base + d->filter), own, lane, (int8_t *)tile + sizeof(head));
       const uint32_t folded = (uint32_t)(d->input_zero_point + 128) * (uint32_t)sum;
-      words[16 * BIAS + lane] = (int32_t)((d->bias != 0 ? bias[own] : 0u) - folded);
-      words[16 * MULTIPLIER + lane] = multiplier[own];
-      words[16 * LEFT + lane] = shift[own] > 0 ? shift[own] : 0;
-      words[16 * RIGHT + lane] = shift[own] > 0 ? 0 : -shift[own];
+      words.bias[lane] = (int32_t)((d->bias != 0 ? bias[own] : 0u) - folded);
+      words.multiplier[lane] = multiplier[own];
+      words.left[lane] = shift[own] > 0 ? shift[own] : 0;
+      words.right[lane] = shift[own] > 0 ? 0 : -shift[own];
     }
+    pack_head(d, &words, (head *)(void *)tile);
   }
 }
 
-/* Bytes `at[..]` of a tap: 64 of a pixel, 32 of two, 16 of four; x + 128. */
+INLINE __m128i load16(const uint8_t *from) { return _mm_loadu_si128((const __m128i *)(const void *)from); }
+
+/* 8 bytes of each of two pixels. */
+INLINE __m128i load8x2(const uint8_t *first, const uint8_t *second) {
+  return _mm_unpacklo_epi64(_mm_loadl_epi64((const __m128i *)(const void *)first),
+                            _mm_loadl_epi64((const __m128i *)(const void *)second));
+}
+
+/* A tap of all lanes, x + 128: of the pixels at[0], at[1] .. */
 INLINE __m512i load(const uint8_t *tap, const size_t *at, const uint32_t width) {
   __m512i x;
   if (width == 64) {
@@ -90,34 +127,48 @@ INLINE __m512i load(const uint8_t *tap, const size_t *at, const uint32_t width) 
   } else if (width == 32) {
     x = _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_loadu_si256((const __m256i *)(const void *)(tap + at[0]))),
                            _mm256_loadu_si256((const __m256i *)(const void *)(tap + at[1])), 1);
+  } else if (width == 16) {
+    x = _mm512_inserti32x4(_mm512_castsi128_si512(load16(tap + at[0])), load16(tap + at[1]), 1);
+    x = _mm512_inserti32x4(_mm512_inserti32x4(x, load16(tap + at[2]), 2), load16(tap + at[3]), 3);
   } else {
-    x = _mm512_castsi128_si512(_mm_loadu_si128((const __m128i *)(const void *)(tap + at[0])));
-    x = _mm512_inserti32x4(x, _mm_loadu_si128((const __m128i *)(const void *)(tap + at[1])), 1);
-    x = _mm512_inserti32x4(x, _mm_loadu_si128((const __m128i *)(const void *)(tap + at[2])), 2);
-    x = _mm512_inserti32x4(x, _mm_loadu_si128((const __m128i *)(const void *)(tap + at[3])), 3);
+    x = _mm512_castsi128_si512(load8x2(tap + at[0], tap + at[1]));
+    x = _mm512_inserti32x4(x, load8x2(tap + at[2], tap + at[3]), 1);
+    x = _mm512_inserti32x4(x, load8x2(tap + at[4], tap + at[5]), 2);
+    x = _mm512_inserti32x4(x, load8x2(tap + at[6], tap + at[7]), 3);
   }
   return _mm512_xor_si512(x, _mm512_set1_epi8((char)0x80));
 }
 
-INLINE void store(__m512i y, int8_t *to, size_t next, uint32_t pixels, const uint32_t width) {
+/* The first `pixels` of the tile's pixels. */
+static void store_some(__m512i y, int8_t *to, size_t next, uint32_t pixels, uint32_t width) {
+  int8_t lanes[LANES];
+  _mm512_storeu_si512(lanes, y);
+  for (uint32_t i = 0; i < pixels; i++) __builtin_memcpy(to + i * next, lanes + i * width, width);
+}
+
+INLINE void store(__m512i y, int8_t *to, size_t next, const uint32_t width) {
   if (width == 64) {
     _mm512_storeu_si512(to, y);
   } else if (width == 32) {
     _mm256_storeu_si256((__m256i *)(void *)to, _mm512_castsi512_si256(y));
-    if (pixels > 1) _mm256_storeu_si256((__m256i *)(void *)(to + next), _mm512_extracti64x4_epi64(y, 1));
-  } else {
+    _mm256_storeu_si256((__m256i *)(void *)(to + next), _mm512_extracti64x4_epi64(y, 1));
+  } else if (width == 16) {
     _mm_storeu_si128((__m128i *)(void *)to, _mm512_castsi512_si128(y));
-    if (pixels > 1) _mm_storeu_si128((__m128i *)(void *)(to + next), _mm512_extracti32x4_epi32(y, 1));
-    if (pixels > 2) _mm_storeu_si128((__m128i *)(void *)(to + 2 * next), _mm512_extracti32x4_epi32(y, 2));
-    if (pixels > 3) _mm_storeu_si128((__m128i *)(void *)(to + 3 * next), _mm512_extracti32x4_epi32(y, 3));
+    _mm_storeu_si128((__m128i *)(void *)(to + next), _mm512_extracti32x4_epi32(y, 1));
+    _mm_storeu_si128((__m128i *)(void *)(to + 2 * next), _mm512_extracti32x4_epi32(y, 2));
+    _mm_storeu_si128((__m128i *)(void *)(to + 3 * next), _mm512_extracti32x4_epi32(y, 3));
+  } else {
+    store_some(y, to, next, 8, 8);
   }
 }
 
-/* The sums of the tile's 64 lanes. */
-INLINE void sums_of(__m512i acc[4], const __m512i *tile, const uint8_t *const *taps, const size_t *at, uint32_t count,
-                    const uint32_t width, const int rest) {
-  const __m512i *weights = tile + HEADER, *more = weights + (count + 3u) / 4u * 4u, zero = _mm512_setzero_si512();
-  UNROLL for (int q = 0; q < 4; q++) acc[q] = _mm512_loadu_si512(tile + BIAS + q);
+/* The tile's outputs of the pixels at[0], at[1] .. */
+INLINE __m512i outputs(const head *h, const uint8_t *const *taps, const size_t *at, const edge_limits512 *limits,
+                       uint32_t count, const uint32_t width, const int rest, const int form) {
+  const __m512i *weights = (const __m512i *)(const void *)(h + 1), *more = weights + (count + 3u) / 4u * 4u;
+  const __m512i zero = _mm512_setzero_si512();
+  __m512i acc[4];
+  UNROLL for (int q = 0; q < 4; q++) acc[q] = h->bias[q];
   for (uint32_t k = 0; k < count; k += 4, weights += 4, more += 4) {
     const __m512i a = load(taps[k], at, width), b = k + 1 < count ? load(taps[k + 1], at, width) : zero;
     const __m512i c = k + 2 < count ? load(taps[k + 2], at, width) : zero;
@@ -126,11 +177,13 @@ INLINE void sums_of(__m512i acc[4], const __m512i *tile, const uint8_t *const *t
     const __m512i cd = _mm512_unpacklo_epi8(c, d), cd_high = _mm512_unpackhi_epi8(c, d);
     const __m512i x[4] = {_mm512_unpacklo_epi16(ab, cd), _mm512_unpackhi_epi16(ab, cd),
                           _mm512_unpacklo_epi16(ab_high, cd_high), _mm512_unpackhi_epi16(ab_high, cd_high)};
-    UNROLL for (int q = 0; q < 4; q++) acc[q] = _mm512_dpbusd_epi32(acc[q], x[q], _mm512_loadu_si512(weights + q));
+    UNROLL for (int q = 0; q < 4; q++) acc[q] = _mm512_dpbusd_epi32(acc[q], x[q], weights[q]);
     if (rest) {
-      UNROLL for (int q = 0; q < 4; q++) acc[q] = _mm512_dpbusd_epi32(acc[q], x[q], _mm512_loadu_si512(more + q));
+      UNROLL for (int q = 0; q < 4; q++) acc[q] = _mm512_dpbusd_epi32(acc[q], x[q], more[q]);
     }
   }
+  UNROLL for (int q = 0; q < 4; q++) acc[q] = edge_scale512_apply(acc[q], &h->scale[q], form);
+  return edge_narrow512(acc[0], acc[1], acc[2], acc[3], limits);
 }
 
 /* What a row of pixels needs, all channels. */
@@ -142,75 +195,59 @@ typedef struct line {
   edge_limits512 limits;
 } line;
 
-/* A tile whose first channel is `start`, over the line. */
-INLINE void tile_s8(const line *l, const __m512i *tile, uint32_t start, int8_t *to, uint32_t count,
-                    const uint32_t width, const int rest, const int form) {
+/* A tile whose first channel is `start`, over the line. Where the tile is all there is of a pixel, pixels lie side by
+ * side, in the output and, with a stride of 1, in the input: then all lanes are read at once. */
+INLINE void tile_s8(const line *l, const head *h, uint32_t start, int8_t *to, uint32_t count, const uint32_t width,
+                    const int rest, const int form) {
   const uint32_t each = LANES / width;
-  edge_scale512 scale[4];
-  UNROLL for (int q = 0; q < 4; q++) {
-    scale[q] = edge_scale512_of(_mm512_loadu_si512(tile + MULTIPLIER + q), _mm512_loadu_si512(tile + LEFT + q),
-                                _mm512_loadu_si512(tile + RIGHT + q), form);
+  const size_t next = l->d->output_c;
+  uint32_t i = 0;
+  if (width < 64 && next == width && l->step == width) {
+    for (; i + each <= l->pixels; i += each, to += LANES) {
+      const size_t at = i * l->step;
+      _mm512_storeu_si512(to, outputs(h, l->taps, &at, &l->limits, count, 64, rest, form));
+    }
   }
-  for (uint32_t i = 0; i < l->pixels; i += each, to += each * (size_t)l->d->output_c) {
-    const uint32_t left = l->pixels - i, pixels = left < each ? left : each;
-    size_t at[4];
-    /* The last pixel stands in for those that are missing. */
-    for (uint32_t p = 0; p < each; p++) at[p] = start + (i + (p < pixels ? p : pixels - 1u)) * l->step;
-    __m512i acc[4];
-    sums_of(acc, tile, l->taps, at, count, width, rest);
-    UNROLL for (int q = 0; q < 4; q++) acc[q] = edge_scale512_apply(acc[q], &scale[q], form);
-    store(edge_narrow512(acc[0], acc[1], acc[2], acc[3], &l->limits), to, l->d->output_c, pixels, width);
+  size_t at[8];
+  for (; i + each <= l->pixels; i += each, to += each * next) {
+    UNROLL for (uint32_t p = 0; p < each; p++) at[p] = start + (i + p) * l->step;
+    store(outputs(h, l->taps, at, &l->limits, count, width, rest, form), to, next, width);
   }
+  if (i == l->pixels) return;
+  /* The last pixel stands in for those that are missing. */
+  const uint32_t left = l->pixels - i;
+  for (uint32_t p = 0; p < each; p++) at[p] = start + (i + (p < left ? p : left - 1u)) * l->step;
+  store_some(outputs(h, l->taps, at, &l->limits, count, width, rest, form), to, next, left, width);
 }
 
-/* The fastest form that is right for a tile. */
-static int form_of(const edge_dw_desc *d, const __m512i *tile) {
-  const __m512i bound = _mm512_set1_epi32(1 << 29);
-  __mmask16 scalar = 0, large = 0;
-  for (int q = 0; q < 4; q++) {
-    const __m512i left = _mm512_loadu_si512(tile + LEFT + q), right = _mm512_loadu_si512(tile + RIGHT + q);
-    scalar |= _mm512_test_epi32_mask(left, left) | _mm512_cmpgt_epi32_mask(right, _mm512_set1_epi32(30));
-    large |= _mm512_testn_epi32_mask(right, right);
-    large |= _mm512_cmpge_epu32_mask(_mm512_abs_epi32(_mm512_loadu_si512(tile + BIAS + q)), bound);
-  }
-  if (scalar != 0) return EDGE_SCALE_MBQM;
-  if (d->act_min.i >= d->output_zero_point) return EDGE_SCALE_RELU;
-  return large != 0 || edge_dw_taps(d) > MOST_TAPS ? EDGE_SCALE_MBQM : EDGE_SCALE_SIGNED;
-}
-
-#define FORMS(WIDTH, REST)                                                \
-  switch (form_of(l->d, tile)) {                                          \
-    case EDGE_SCALE_RELU:                                                 \
-      tile_s8(l, tile, start, to, count, WIDTH, REST, EDGE_SCALE_RELU);   \
-      break;                                                              \
-    case EDGE_SCALE_SIGNED:                                               \
-      tile_s8(l, tile, start, to, count, WIDTH, REST, EDGE_SCALE_SIGNED); \
-      break;                                                              \
-    default:                                                              \
-      tile_s8(l, tile, start, to, count, WIDTH, REST, EDGE_SCALE_MBQM);   \
-  }
-
-INLINE void tile_of(const line *l, const __m512i *tile, uint32_t start, int8_t *to, uint32_t width, uint32_t count,
-                    const int rest) {
-  switch (width) {
-    case 64:
-      FORMS(64, rest)
-      break;
-    case 32:
-      FORMS(32, rest)
-      break;
-    default:
-      FORMS(16, rest)
-  }
-}
+#define FORMS(WIDTH)                                                     \
+  case WIDTH:                                                            \
+    switch (_mm512_cvtsi512_si32(h->form)) {                             \
+      case EDGE_SCALE_RELU:                                              \
+        tile_s8(l, h, start, to, count, WIDTH, rest, EDGE_SCALE_RELU);   \
+        break;                                                           \
+      case EDGE_SCALE_SIGNED:                                            \
+        tile_s8(l, h, start, to, count, WIDTH, rest, EDGE_SCALE_SIGNED); \
+        break;                                                           \
+      default:                                                           \
+        tile_s8(l, h, start, to, count, WIDTH, rest, EDGE_SCALE_MBQM);   \
+    }                                                                    \
+    break;
 
 INLINE void tiles_s8(const line *l, const void *packed, int8_t *output, uint32_t count, const int rest) {
   const edge_dw_desc *d = l->d;
-  const __m512i *tile = packed;
-  for (uint32_t c = 0, width; c < d->output_c; c += width, tile += tile_vectors(d)) {
+  const uint8_t *tile = packed;
+  for (uint32_t c = 0, width; c < d->output_c; c += width, tile += tile_bytes(d)) {
+    const head *h = (const head *)(const void *)tile;
     width = width_at(d, c);
     const uint32_t start = edge_dw_start(c, width, d->output_c);
-    tile_of(l, tile, start, output + start, width, count, rest);
+    int8_t *to = output + start;
+    switch (width) {
+      FORMS(64)
+      FORMS(32)
+      FORMS(16)
+      FORMS(8)
+    }
   }
 }
 
@@ -233,4 +270,4 @@ static void run_s8(const edge_dw_desc *d, const void *packed, const uint8_t *con
 }
 
 const edge_dw_kernel edge_qs8_depthwise_conv2d__avx512vnni = {
-    .pixels = run_s8, .tile = 16, .packed_bytes = packed_bytes, .pack = pack};
+    .pixels = run_s8, .tile = 8, .padded = 1, .packed_bytes = packed_bytes, .pack = pack};

@@ -2,6 +2,7 @@
  *
  * A pointer made from `base` is never compared with NULL: in the sandbox base is address 0, and compilers conclude from
  * base == NULL that such a pointer is NULL too. */
+#include "../common/check.h"
 #include "../common/lanes.h"
 #include "depthwise_conv2d.h"
 
@@ -131,9 +132,75 @@ static void do_row(const walk *w, const edge_dw_kernel *kernel, const uint8_t *i
   }
 }
 
+/* ---- padded lines ---- */
+
+/* Copying a line costs less than the two pixels at its ends on their own, unless it is long. */
+#define MAX_PADDED_PIXELS 64u
+#define MAX_PADDED_LINES 16u
+#define MAX_PADDED_BYTES 65536u
+
+static uint64_t padded_line_bytes(const edge_dw_desc *d, uint32_t element_bytes) {
+  const uint64_t windows =
+      (uint64_t)(d->output_w - 1u) * d->stride_w + (uint64_t)(d->filter_w - 1u) * d->dilation_w + 1u;
+  const uint64_t image = (uint64_t)d->pad_left + d->input_w, pixels = windows > image ? windows : image;
+  return edge_mul(edge_mul(pixels, d->input_c), element_bytes) / 64u * 64u + 64u;
+}
+
+size_t edge_dw_padded_bytes(const edge_dw_desc *d, const edge_dw_kernel *kernel, uint32_t element_bytes) {
+  if (!kernel->padded || d->output_w > MAX_PADDED_PIXELS || d->filter_h > MAX_PADDED_LINES || d->dilation_h != 1)
+    return 0;
+  const uint64_t lines = edge_mul(d->filter_h + 1u, padded_line_bytes(d, element_bytes));
+  return lines <= MAX_PADDED_BYTES ? (size_t)lines + 8u * (size_t)edge_dw_taps(d) : 0;
+}
+
+/* The lines a window touches, each in the slot of its number modulo filter_h, and behind them one of the input zero
+ * point for those above and below the image. */
+typedef struct lines {
+  const edge_dw_desc *d;
+  uint8_t *base;
+  size_t line, pixel;
+  int64_t held[MAX_PADDED_LINES]; /* the image line in each slot, counted over all images; -1: none */
+} lines;
+
+static const uint8_t *find_line(lines *l, const uint8_t *input, uint32_t image, int64_t y) {
+  const edge_dw_desc *d = l->d;
+  if (y < 0 || y >= d->input_h) return l->base + d->filter_h * l->line;
+  const uint32_t slot = (uint32_t)(y % d->filter_h);
+  const int64_t number = (int64_t)image * d->input_h + y;
+  uint8_t *to = l->base + slot * l->line;
+  if (l->held[slot] != number) {
+    const size_t bytes = d->input_w * l->pixel;
+    l->held[slot] = number;
+    __builtin_memcpy(to + d->pad_left * l->pixel, input + (size_t)number * bytes, bytes);
+  }
+  return to;
+}
+
+static void padded_rows(const edge_dw_desc *d, const edge_dw_kernel *kernel, uint32_t element_bytes, uint8_t *base,
+                        const void *packed, uint8_t *scratch) {
+  lines l = {.d = d, .base = scratch, .line = (size_t)padded_line_bytes(d, element_bytes)};
+  const size_t all = (d->filter_h + 1u) * l.line, output_bytes = (size_t)d->output_w * d->output_c * element_bytes;
+  const uint8_t **taps = (const uint8_t **)(void *)(scratch + all);
+  l.pixel = (size_t)d->input_c * element_bytes;
+  for (uint32_t i = 0; i < MAX_PADDED_LINES; i++) l.held[i] = -1;
+  __builtin_memset(scratch, element_bytes == 1 ? d->input_zero_point & 0xff : 0, all);
+  for (uint32_t row = d->begin; row < d->end; row++) {
+    const int64_t top = (int64_t)(row % d->output_h) * d->stride_h - d->pad_top;
+    for (uint32_t ky = 0; ky < d->filter_h; ky++) {
+      const uint8_t *from = find_line(&l, base + d->input, row / d->output_h, top + ky);
+      for (uint32_t kx = 0; kx < d->filter_w; kx++) taps[ky * d->filter_w + kx] = from + kx * d->dilation_w * l.pixel;
+    }
+    kernel->pixels(d, packed, taps, d->stride_w * l.pixel, d->output_w, base + d->output + row * output_bytes);
+  }
+}
+
 /* Scratch: the line of zero points first, then the taps. */
 void edge_depthwise_conv2d_rows(const edge_dw_desc *d, const edge_dw_kernel *kernel, uint32_t element_bytes,
                                 uint8_t *base, const void *packed, void *scratch) {
+  if (edge_dw_padded_bytes(d, kernel, element_bytes) != 0) {
+    padded_rows(d, kernel, element_bytes, base, packed, scratch);
+    return;
+  }
   const size_t outside_bytes = ((size_t)d->input_w * d->input_c * element_bytes + 15u) / 16u * 16u;
   const size_t image_bytes = (size_t)d->input_h * d->input_w * d->input_c * element_bytes;
   const size_t output_pixel_bytes = (size_t)d->output_c * element_bytes;

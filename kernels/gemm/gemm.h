@@ -80,6 +80,7 @@ typedef struct edge_gemm {
   uint32_t k_step;         /* k is padded to a multiple of this; a multiple of kr */
   uint32_t max_panel_rows; /* a multiple of mr */
   int segmented;           /* takes rows of more than one segment */
+  uint32_t least_rows;     /* as many, or more, are about as fast each as full tiles; 0: four tiles of them */
   /* Copies `runs` runs of `count` elements of A into the panel. Reads and writes exactly these. */
   void (*copy)(void *panel, size_t panel_stride, const void *source, size_t source_stride, uint32_t runs,
                uint32_t count);

@@ -51,6 +51,10 @@ EDGE_INLINE void flip(uint8_t *to, const uint8_t *from, size_t count) {
 
 static void copy_u8(void *panel, size_t panel_stride, const void *source, size_t source_stride, uint32_t runs,
                     uint32_t count) {
+  if (panel_stride == count && source_stride == count) {
+    flip(panel, source, runs * (size_t)count);
+    return;
+  }
   for (uint32_t run = 0; run < runs; run++) {
     flip((uint8_t *)panel + run * panel_stride, (const uint8_t *)source + run * source_stride, count);
   }
@@ -186,18 +190,21 @@ EDGE_INLINE void rows_s8(const edge_gemm_task *task, const uint8_t *a, uint32_t 
   const edge_limits512 l = edge_limits512_of(task->zero_point, task->act_min.i, task->act_max.i);
   finish f[4];
   EDGE_UNROLL for (int j = 0; j < nt; j++) f[j] = finish_of(task, TILE(tiles, j), as);
+#define ROWS(row, mr)                                                                    \
+  tile_s8(task, a + (row) * task->panel_stride, edge_row_terms(task, row), tiles, f, &l, \
+          output + (row) * task->output_stride, mr, nt, as, half)
   uint32_t row = 0;
   if (nt < 4) {
-    for (; rows - row >= 8; row += 8, a += 8 * task->panel_stride, output += 8 * task->output_stride) {
-      tile_s8(task, a, edge_row_terms(task, row), tiles, f, &l, output, 8, nt, as, half);
-    }
-    for (; rows - row >= 4; row += 4, a += 4 * task->panel_stride, output += 4 * task->output_stride) {
-      tile_s8(task, a, edge_row_terms(task, row), tiles, f, &l, output, 4, nt, as, half);
+    for (; rows - row >= 8; row += 8) ROWS(row, 8);
+    for (; rows - row >= 4; row += 4) ROWS(row, 4);
+    /* The last rows with some of those before, again: better than one at a time. */
+    if (rows > 4 && row < rows) {
+      ROWS(rows - 4u, 4);
+      return;
     }
   }
-  for (; row < rows; row += 1, a += task->panel_stride, output += task->output_stride) {
-    tile_s8(task, a, edge_row_terms(task, row), tiles, f, &l, output, 1, nt, as, half);
-  }
+  for (; row < rows; row += 1) ROWS(row, 1);
+#undef ROWS
 }
 
 /* The fastest form that is right for these tiles. */
@@ -252,6 +259,7 @@ const edge_gemm edge_qs8_gemm__avx512vnni = {
     .k_step = 4,
     .max_panel_rows = 64,
     .segmented = 1,
+    .least_rows = 5,
     .copy = copy_u8,
     .sum = sum_u8,
     .run = run_s8,
@@ -302,15 +310,17 @@ EDGE_INLINE void tile_f32(const edge_gemm_task *task, const uint8_t *a, const ui
 
 EDGE_INLINE void rows_f32(const edge_gemm_task *task, const uint8_t *a, uint32_t rows, const uint8_t *tiles,
                           uint8_t *output, const int nt) {
-  for (; rows >= 8; rows -= 8, a += 8 * task->panel_stride, output += 8 * task->output_stride) {
-    tile_f32(task, a, tiles, output, 8, nt);
+#define ROWS(row, mr) \
+  tile_f32(task, a + (row) * task->panel_stride, tiles, output + (row) * task->output_stride, mr, nt)
+  uint32_t row = 0;
+  for (; rows - row >= 8; row += 8) ROWS(row, 8);
+  for (; rows - row >= 4; row += 4) ROWS(row, 4);
+  if (rows > 4 && row < rows) {
+    ROWS(rows - 4u, 4);
+    return;
   }
-  for (; rows >= 4; rows -= 4, a += 4 * task->panel_stride, output += 4 * task->output_stride) {
-    tile_f32(task, a, tiles, output, 4, nt);
-  }
-  for (; rows >= 1; rows -= 1, a += task->panel_stride, output += task->output_stride) {
-    tile_f32(task, a, tiles, output, 1, nt);
-  }
+  for (; row < rows; row += 1) ROWS(row, 1);
+#undef ROWS
 }
 
 static void run_f32(const edge_gemm_task *task, const void *panel, uint32_t rows, const void *packed, uint32_t tiles,
@@ -333,6 +343,7 @@ const edge_gemm edge_f32_gemm__avx512vnni = {
     .k_step = 1,
     .max_panel_rows = 64,
     .segmented = 1,
+    .least_rows = 5,
     .copy = copy_f32,
     .run = run_f32,
 };
