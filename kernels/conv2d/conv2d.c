@@ -294,7 +294,7 @@ static size_t packed_bytes(const edge_conv2d_desc *d, const edge_gemm *g) {
 }
 
 static size_t scratch_bytes(const edge_conv2d_desc *d, const edge_gemm *g, int is_float) {
-  if (edge_conv2d_over_lines(d, g)) return (size_t)edge_conv2d_lines_bytes(d, is_float);
+  if (edge_conv2d_over_lines(d, g)) return edge_conv2d_lines_scratch(d, is_float);
   return edge_gemm_scratch_bytes(g, (uint32_t)depth(d));
 }
 

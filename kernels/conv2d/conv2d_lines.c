@@ -34,17 +34,24 @@ static uint64_t line_bytes(const edge_conv2d_desc *d, uint64_t element) {
 /* Windows of one pixel copy nothing twice; dilated ones have no runs. */
 static int has_lines(const edge_conv2d_desc *d) {
   return d->filter_h * (uint64_t)d->filter_w > 1 && d->filter_h <= MAX_LINES && d->dilation_h == 1 &&
-         d->dilation_w == 1 && d->filter_zero_point == 0;
+         d->dilation_w == 1;
 }
 
-uint64_t edge_conv2d_lines_bytes(const edge_conv2d_desc *d, int is_float) {
+static uint64_t all_bytes(const edge_conv2d_desc *d, int is_float) {
   if (!has_lines(d)) return 0;
   const uint64_t bytes = edge_mul(d->filter_h + 1u, line_bytes(d, is_float ? 4u : 2u));
   return bytes <= MAX_BYTES ? bytes : 0;
 }
 
+uint64_t edge_conv2d_lines_bytes(const edge_conv2d_desc *d, int is_float) {
+  return is_float || d->filter_zero_point == 0 ? all_bytes(d, is_float) : 0;
+}
+
+size_t edge_conv2d_lines_scratch(const edge_conv2d_desc *d, int is_float) { return (size_t)all_bytes(d, is_float); }
+
 int edge_conv2d_over_lines(const edge_conv2d_desc *d, const edge_gemm *g) {
-  if (!g->segmented || edge_conv2d_lines_bytes(d, g->panel == EDGE_PANEL_F32) == 0) return 0;
+  if (!g->segmented || all_bytes(d, g->panel == EDGE_PANEL_F32) == 0) return 0;
+  if (d->filter_zero_point != 0 && !g->sums_any_count) return 0;
   const uint64_t k = (uint64_t)d->filter_w * d->input_c, padded = edge_gemm_padded_k(g, 1, (uint32_t)k);
   /* Tiles of less than mr rows are slow: at the end of a line there are as many as here. */
   const uint32_t left = d->output_w % g->mr, least = g->least_rows != 0 ? g->least_rows : 4u * g->mr;
@@ -99,6 +106,8 @@ void edge_conv2d_run_lines(const edge_conv2d_desc *d, const edge_gemm *g, uint8_
   task.zero_point = d->output_zero_point;
   task.act_min = d->act_min;
   task.act_max = d->act_max;
+  edge_gemm_set_zero_points(g, &task, d->filter_h * d->filter_w * d->input_c, d->input_zero_point,
+                            d->filter_zero_point);
   for (uint32_t row = d->begin; row < d->end;) {
     const uint32_t line = row / d->output_w, x = row % d->output_w;
     const uint32_t count = d->end - row < d->output_w - x ? d->end - row : d->output_w - x;

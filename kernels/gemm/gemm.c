@@ -94,7 +94,8 @@ size_t edge_gemm_panel_stride(const edge_gemm *g, uint32_t k) {
 }
 
 uint32_t edge_gemm_panel_rows(const edge_gemm *g, uint32_t k) {
-  const uint32_t fit = (uint32_t)(PANEL_BYTES / edge_gemm_panel_stride(g, k)) / g->mr * g->mr;
+  const size_t most = g->panel_bytes != 0 ? g->panel_bytes : PANEL_BYTES;
+  const uint32_t fit = (uint32_t)(most / edge_gemm_panel_stride(g, k)) / g->mr * g->mr;
   if (fit < g->mr) return g->mr;
   return fit < g->max_panel_rows ? fit : g->max_panel_rows;
 }
@@ -242,6 +243,7 @@ edge_gemm_task edge_gemm_begin_segments(const edge_gemm *g, edge_gemm_epilogue e
   edge_gemm_task task = {
       .epilogue = epilogue,
       .k = (uint32_t)round_up(k, g->k_step),
+      .sum_k = g->sums_any_count ? k : (uint32_t)round_up(k, g->k_step),
       .segments = segments,
       .tile_bytes = tile_bytes(g, edge_gemm_padded_k(g, segments, k)),
       .output_stride = (size_t)n * (is_float(g) ? 4u : 1u),
@@ -255,12 +257,26 @@ void edge_gemm_set_zero_points(const edge_gemm *g, edge_gemm_task *task, uint32_
   task->row_term = (uint32_t)filter_zero_point * k * panel_value(g, input_zero_point);
 }
 
-/* The padding of k is 0 in the panel, so it counts for nothing in the sums. */
+/* The padding of k is 0 in the panel, so it counts for nothing in the sums; behind a segment lies what follows it. */
 static void find_row_terms(const edge_gemm *g, const edge_gemm_task *task, const uint8_t *panel, uint32_t rows,
                            int32_t *terms) {
-  for (uint32_t row = 0; row < rows; row++) {
-    const uint32_t sum = (uint32_t)g->sum(panel + row * task->panel_stride, task->k);
-    terms[row] = (int32_t)(task->row_term - (uint32_t)task->filter_zero_point * sum);
+  const uint32_t zero_point = (uint32_t)task->filter_zero_point;
+  uint32_t row = 0;
+  for (; g->sum4 != NULL && row + 4u <= rows; row += 4u) {
+    uint32_t sums[4] = {0, 0, 0, 0};
+    for (uint32_t s = 0; s < task->segments; s++) {
+      int32_t four[4];
+      g->sum4(panel + row * task->panel_stride + task->segment[s], task->panel_stride, task->sum_k, four);
+      for (uint32_t i = 0; i < 4; i++) sums[i] += (uint32_t)four[i];
+    }
+    for (uint32_t i = 0; i < 4; i++) terms[row + i] = (int32_t)(task->row_term - zero_point * sums[i]);
+  }
+  for (; row < rows; row++) {
+    uint32_t sum = 0;
+    for (uint32_t s = 0; s < task->segments; s++) {
+      sum += (uint32_t)g->sum(panel + row * task->panel_stride + task->segment[s], task->sum_k);
+    }
+    terms[row] = (int32_t)(task->row_term - zero_point * sum);
   }
 }
 
@@ -321,11 +337,17 @@ static void run_channels(const edge_gemm *g, const edge_gemm_task *task, const v
 
 void edge_gemm_run(const edge_gemm *g, const edge_gemm_task *task, const void *panel, uint32_t rows, const void *packed,
                    uint32_t n_begin, uint32_t n_end, void *output) {
-  int32_t terms[EDGE_GEMM_MAX_PANEL_ROWS];
-  edge_gemm_task whole = *task;
-  if (task->filter_zero_point != 0) {
-    find_row_terms(g, task, panel, rows, terms);
-    whole.row_terms = terms;
+  if (task->filter_zero_point == 0) {
+    run_channels(g, task, panel, rows, packed, n_begin, n_end, output);
+    return;
   }
-  run_channels(g, &whole, panel, rows, packed, n_begin, n_end, output);
+  int32_t terms[EDGE_GEMM_MAX_PANEL_ROWS];
+  edge_gemm_task part = *task;
+  part.row_terms = terms;
+  for (uint32_t row = 0; row < rows; row += EDGE_GEMM_MAX_PANEL_ROWS) {
+    const uint32_t count = rows - row < EDGE_GEMM_MAX_PANEL_ROWS ? rows - row : EDGE_GEMM_MAX_PANEL_ROWS;
+    const uint8_t *from = (const uint8_t *)panel + row * task->panel_stride;
+    find_row_terms(g, task, from, count, terms);
+    run_channels(g, &part, from, count, packed, n_begin, n_end, (uint8_t *)output + row * task->output_stride);
+  }
 }

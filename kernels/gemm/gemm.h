@@ -57,7 +57,8 @@ enum {
 /* What one call of edge_gemm_run needs besides pointers. Strides are in bytes. */
 typedef struct edge_gemm_task {
   edge_gemm_epilogue epilogue;
-  uint32_t k; /* of one segment, rounded up to k_step */
+  uint32_t k;     /* of one segment, rounded up to k_step */
+  uint32_t sum_k; /* of one segment, those that count for row terms */
   uint32_t segments;
   const size_t *segment; /* from a row of the panel to each of its segments */
   size_t panel_stride;   /* from one row of the panel to the next */
@@ -79,13 +80,17 @@ typedef struct edge_gemm {
   uint32_t kr;             /* neighbours in k that lie together in a tile */
   uint32_t k_step;         /* k is padded to a multiple of this; a multiple of kr */
   uint32_t max_panel_rows; /* a multiple of mr */
-  int segmented;           /* takes rows of more than one segment */
-  uint32_t least_rows;     /* as many, or more, are about as fast each as full tiles; 0: four tiles of them */
+  uint32_t panel_bytes;    /* most of a panel of more than mr rows; 0: what the first cache holds beside a tile */
+  int sums_any_count;
+  int segmented;       /* takes rows of more than one segment */
+  uint32_t least_rows; /* as many, or more, are about as fast each as full tiles; 0: four tiles of them */
   /* Copies `runs` runs of `count` elements of A into the panel. Reads and writes exactly these. */
   void (*copy)(void *panel, size_t panel_stride, const void *source, size_t source_stride, uint32_t runs,
                uint32_t count);
-  /* int8: the sum of `count` elements of the panel, a multiple of k_step. */
+  /* int8: the sum of `count` elements of the panel; unless sums_any_count, a multiple of k_step. */
   int32_t (*sum)(const void *panel, uint32_t count);
+  /* The same of four rows at once; NULL: one by one. */
+  void (*sum4)(const void *panel, size_t panel_stride, uint32_t count, int32_t sums[4]);
   /* rows of the panel x `tiles` whole tiles; all nr channels of each are stored. */
   void (*run)(const edge_gemm_task *task, const void *panel, uint32_t rows, const void *packed, uint32_t tiles,
               void *output);

@@ -273,6 +273,7 @@ const edge_gemm edge_qs8_gemm__avx2 = {
     .max_panel_rows = 64,
     .segmented = 1,
     .copy = copy_s16,
+    .sums_any_count = 1,
     .sum = sum_s16,
     .run = run_s8,
 };

@@ -71,6 +71,50 @@ static int32_t sum_u8(const void *panel, uint32_t count) {
   return _mm512_reduce_add_epi32(sums);
 }
 
+/* The sums of the lanes of four registers. */
+EDGE_INLINE __m128i sums_of(__m512i a, __m512i b, __m512i c, __m512i d) {
+  const __m512i ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+  const __m512i cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+  const __m512i each = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+  const __m256i half = _mm256_add_epi32(_mm512_castsi512_si256(each), _mm512_extracti64x4_epi64(each, 1));
+  return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+}
+
+/* Up to 16 elements of four rows lie side by side in one register. */
+EDGE_INLINE __m128i sum4_short(const uint8_t *at, size_t stride, uint32_t count) {
+  const __mmask16 mask = (__mmask16)((UINT32_C(1) << count) - 1u);
+  __m512i x = _mm512_castsi128_si512(_mm_maskz_loadu_epi8(mask, at));
+  x = _mm512_inserti32x4(x, _mm_maskz_loadu_epi8(mask, at + stride), 1);
+  x = _mm512_inserti32x4(x, _mm_maskz_loadu_epi8(mask, at + 2 * stride), 2);
+  x = _mm512_inserti32x4(x, _mm_maskz_loadu_epi8(mask, at + 3 * stride), 3);
+  __m512i y = _mm512_dpbusd_epi32(_mm512_setzero_si512(), x, _mm512_set1_epi8(1));
+  y = _mm512_add_epi32(y, _mm512_shuffle_epi32(y, _MM_PERM_CDAB));
+  y = _mm512_add_epi32(y, _mm512_shuffle_epi32(y, _MM_PERM_BADC));
+  const __m512i first = _mm512_setr_epi32(0, 4, 8, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+  return _mm512_castsi512_si128(_mm512_permutexvar_epi32(first, y));
+}
+
+static void sum4_u8(const void *panel, size_t stride, uint32_t count, int32_t sums[4]) {
+  const uint8_t *at = panel;
+  if (count <= 16) {
+    _mm_storeu_si128((__m128i *)(void *)sums, sum4_short(at, stride, count));
+    return;
+  }
+  const __m512i ones = _mm512_set1_epi8(1);
+  const __mmask64 rest = (UINT64_C(1) << (count % 64u)) - 1u;
+  __m512i acc[4];
+  EDGE_UNROLL for (int r = 0; r < 4; r++) {
+    acc[r] = _mm512_dpbusd_epi32(_mm512_setzero_si512(),
+                                 _mm512_maskz_loadu_epi8(rest, at + r * stride + count / 64u * 64u), ones);
+  }
+  for (uint32_t i = 0; i + 64 <= count; i += 64) {
+    EDGE_UNROLL for (int r = 0; r < 4; r++) {
+      acc[r] = _mm512_dpbusd_epi32(acc[r], _mm512_loadu_si512(at + r * stride + i), ones);
+    }
+  }
+  _mm_storeu_si128((__m128i *)(void *)sums, sums_of(acc[0], acc[1], acc[2], acc[3]));
+}
+
 EDGE_INLINE __m512i words(const uint8_t *tile, uint32_t word) {
   return _mm512_loadu_si512(edge_tile_words(tile, word, NR));
 }
@@ -258,10 +302,13 @@ const edge_gemm edge_qs8_gemm__avx512vnni = {
     .kr = 4,
     .k_step = 4,
     .max_panel_rows = 64,
+    .panel_bytes = 65536,
+    .sums_any_count = 1,
     .segmented = 1,
     .least_rows = 5,
     .copy = copy_u8,
     .sum = sum_u8,
+    .sum4 = sum4_u8,
     .run = run_s8,
     .run_half = run_half_s8,
 };
@@ -282,7 +329,7 @@ static void copy_f32(void *panel, size_t panel_stride, const void *source, size_
 }
 
 EDGE_INLINE void tile_f32(const edge_gemm_task *task, const uint8_t *a, const uint8_t *tiles, uint8_t *output,
-                          const int mr, const int nt) {
+                          const int mr, const int nt, const int half) {
   __m512 acc[8][4];
   EDGE_UNROLL for (int j = 0; j < nt; j++) {
     EDGE_UNROLL for (int r = 0; r < mr; r++) acc[r][j] = _mm512_loadu_ps(TILE(tiles, j));
@@ -302,16 +349,21 @@ EDGE_INLINE void tile_f32(const edge_gemm_task *task, const uint8_t *a, const ui
   const __m512 low = _mm512_set1_ps(task->act_min.f), high = _mm512_set1_ps(task->act_max.f);
   EDGE_UNROLL for (int j = 0; j < nt; j++) {
     EDGE_UNROLL for (int r = 0; r < mr; r++) {
-      _mm512_storeu_ps(output + r * task->output_stride + (size_t)j * NR * 4u,
-                       _mm512_min_ps(high, _mm512_max_ps(low, acc[r][j])));
+      const __m512 y = _mm512_min_ps(high, _mm512_max_ps(low, acc[r][j]));
+      uint8_t *to = output + r * task->output_stride + (size_t)j * NR * 4u;
+      if (half) {
+        _mm256_storeu_ps((float *)(void *)to, _mm512_castps512_ps256(y));
+      } else {
+        _mm512_storeu_ps(to, y);
+      }
     }
   }
 }
 
 EDGE_INLINE void rows_f32(const edge_gemm_task *task, const uint8_t *a, uint32_t rows, const uint8_t *tiles,
-                          uint8_t *output, const int nt) {
+                          uint8_t *output, const int nt, const int half) {
 #define ROWS(row, mr) \
-  tile_f32(task, a + (row) * task->panel_stride, tiles, output + (row) * task->output_stride, mr, nt)
+  tile_f32(task, a + (row) * task->panel_stride, tiles, output + (row) * task->output_stride, mr, nt, half)
   uint32_t row = 0;
   for (; rows - row >= 8; row += 8) ROWS(row, 8);
   for (; rows - row >= 4; row += 4) ROWS(row, 4);
@@ -328,10 +380,15 @@ static void run_f32(const edge_gemm_task *task, const void *panel, uint32_t rows
   const uint8_t *from = packed;
   uint8_t *to = output;
   for (; rows == 1 && tiles >= 4; tiles -= 4, from = TILE(from, 4), to += 4 * NR * 4) {
-    tile_f32(task, panel, from, to, 1, 4);
+    tile_f32(task, panel, from, to, 1, 4, 0);
   }
-  for (; tiles >= 2; tiles -= 2, from = TILE(from, 2), to += 2 * NR * 4) rows_f32(task, panel, rows, from, to, 2);
-  if (tiles != 0) rows_f32(task, panel, rows, from, to, 1);
+  for (; tiles >= 2; tiles -= 2, from = TILE(from, 2), to += 2 * NR * 4) rows_f32(task, panel, rows, from, to, 2, 0);
+  if (tiles != 0) rows_f32(task, panel, rows, from, to, 1, 0);
+}
+
+static void run_half_f32(const edge_gemm_task *task, const void *panel, uint32_t rows, const void *packed,
+                         void *output) {
+  rows_f32(task, panel, rows, packed, output, 1, 1);
 }
 
 const edge_gemm edge_f32_gemm__avx512vnni = {
@@ -342,8 +399,10 @@ const edge_gemm edge_f32_gemm__avx512vnni = {
     .kr = 1,
     .k_step = 1,
     .max_panel_rows = 64,
+    .panel_bytes = 131072,
     .segmented = 1,
     .least_rows = 5,
     .copy = copy_f32,
     .run = run_f32,
+    .run_half = run_half_f32,
 };

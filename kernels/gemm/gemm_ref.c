@@ -90,6 +90,7 @@ const edge_gemm edge_qs8_gemm__ref = {
     .max_panel_rows = 8,
     .segmented = 1,
     .copy = copy_s8,
+    .sums_any_count = 1,
     .sum = sum_s8,
     .run = run_s8,
 };
