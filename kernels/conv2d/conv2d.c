@@ -12,14 +12,16 @@
 
 static uint64_t depth(const edge_conv2d_desc *d) { return edge_mul(edge_mul(d->filter_h, d->filter_w), d->input_c); }
 
+static uint64_t pixels(const edge_conv2d_desc *d) { return edge_mul(edge_mul(d->batch, d->output_h), d->output_w); }
+
 static uint64_t rows(const void *desc) {
   const edge_conv2d_desc *d = desc;
-  return edge_mul(edge_mul(d->batch, d->output_h), d->output_w);
+  return d->by_columns ? d->output_c : pixels(d);
 }
 
 static uint64_t row_work(const void *desc) {
   const edge_conv2d_desc *d = desc;
-  return edge_add(edge_mul(d->output_c, depth(d)), EDGE_ROW_OVERHEAD);
+  return edge_add(edge_mul(d->by_columns ? pixels(d) : d->output_c, depth(d)), EDGE_ROW_OVERHEAD);
 }
 
 /* ---- check ---- */
@@ -49,6 +51,7 @@ static edge_status check_numbers(const edge_conv2d_desc *d, edge_kernel_id id, i
   REQUIRE(pad_left, RANGE, d->pad_left < (uint64_t)d->filter_w * d->dilation_w);
   REQUIRE(output_h, RANGE, edge_windows_start_inside(d->input_h, d->output_h, d->stride_h, d->pad_top));
   REQUIRE(output_w, RANGE, edge_windows_start_inside(d->input_w, d->output_w, d->stride_w, d->pad_left));
+  REQUIRE(by_columns, RANGE, d->by_columns <= 1);
   if (is_float) {
     REQUIRE(input_zero_point, RANGE, d->input_zero_point == 0);
     REQUIRE(output_zero_point, RANGE, d->output_zero_point == 0);
@@ -72,7 +75,7 @@ static regions regions_of(const edge_conv2d_desc *d, int is_float) {
       .bias = edge_region_of(d->bias, d->bias != 0 ? n * 4u : 0),
       .multiplier = edge_region_of(d->multiplier, is_float ? 0 : n * 4u),
       .shift = edge_region_of(d->shift, is_float ? 0 : n * 4u),
-      .output = edge_region_of(d->output, edge_mul(edge_mul(rows(d), n), element)),
+      .output = edge_region_of(d->output, edge_mul(edge_mul(pixels(d), n), element)),
       .packed = edge_region_of(d->packed, d->packed_bytes),
       .scratch = edge_region_of(d->scratch, d->scratch_bytes),
   };
@@ -258,23 +261,24 @@ static int is_pointwise(const edge_conv2d_desc *d) {
          d->pad_left == 0 && d->output_h == d->input_h && d->output_w == d->input_w;
 }
 
+/* Pixels of `part`, channels [begin, end). */
 static void run(const edge_conv2d_desc *d, const edge_gemm *g, uint8_t *base, const void *packed, uint8_t *panel,
-                uint32_t begin, uint32_t end) {
+                edge_conv2d_pixels part, uint32_t begin, uint32_t end) {
   if (edge_conv2d_over_lines(d, g)) {
-    edge_conv2d_run_lines(d, g, base, packed, panel, begin, end);
+    edge_conv2d_run_lines(d, g, base, packed, panel, part, begin, end);
     return;
   }
   const uint32_t k = (uint32_t)depth(d), n = d->output_c, most = edge_gemm_panel_rows(g, k);
   const int pointwise = is_pointwise(d);
-  gatherer at = gather_from(d, g, base + d->input, d->begin);
+  gatherer at = gather_from(d, g, base + d->input, part.begin);
   edge_gemm_task task = edge_gemm_begin(g, g->panel == EDGE_PANEL_F32 ? EDGE_GEMM_F32 : EDGE_GEMM_MBQM, n, k);
   task.zero_point = d->output_zero_point;
   task.act_min = d->act_min;
   task.act_max = d->act_max;
   edge_gemm_set_zero_points(g, &task, k, d->input_zero_point, d->filter_zero_point);
-  edge_gemm_clear_padding(g, k, panel, d->end - d->begin < most ? d->end - d->begin : most);
-  for (uint32_t row = d->begin; row < d->end;) {
-    const uint32_t count = d->end - row < most ? d->end - row : most;
+  edge_gemm_clear_padding(g, k, panel, part.end - part.begin < most ? part.end - part.begin : most);
+  for (uint32_t row = part.begin; row < part.end;) {
+    const uint32_t count = part.end - row < most ? part.end - row : most;
     if (pointwise) {
       g->copy(panel, task.panel_stride, base + d->input + row * at.pixel, at.pixel, count, k);
     } else {
@@ -298,7 +302,21 @@ static size_t scratch_bytes(const edge_conv2d_desc *d, const edge_gemm *g, int i
   return edge_gemm_scratch_bytes(g, (uint32_t)depth(d));
 }
 
-static uint32_t columns(const void *desc) { return ((const edge_conv2d_desc *)desc)->output_c; }
+static uint32_t columns(const void *desc) {
+  const edge_conv2d_desc *d = desc;
+  return d->by_columns ? 0 : d->output_c; /* where they are the rows there is no other way to share */
+}
+
+/* The descriptor's rows. */
+static void run_rows(const edge_conv2d_desc *d, const edge_gemm *g, uint8_t *base, const void *packed, void *scratch) {
+  const edge_conv2d_pixels all = {0, (uint32_t)pixels(d)}, some = {d->begin, d->end};
+  if (d->by_columns) {
+    run(d, g, base, packed, scratch, all, d->begin, d->end);
+  } else {
+    run(d, g, base, packed, scratch, some, 0, d->output_c);
+  }
+}
+
 static uint32_t packed_at(const void *desc) { return ((const edge_conv2d_desc *)desc)->packed; }
 static uint32_t scratch_at(const void *desc) { return ((const edge_conv2d_desc *)desc)->scratch; }
 
@@ -317,11 +335,13 @@ static uint32_t scratch_at(const void *desc) { return ((const edge_conv2d_desc *
     return scratch_bytes(desc, gemm(isa), is_float);                                                                \
   }                                                                                                                 \
   static void run_##dtype(const void *desc, edge_isa isa, uint8_t *base, const void *packed, void *scratch) {       \
-    run(desc, gemm(isa), base, packed, scratch, 0, columns(desc));                                                  \
+    run_rows(desc, gemm(isa), base, packed, scratch);                                                               \
   }                                                                                                                 \
   static void run_columns_##dtype(const void *desc, edge_isa isa, uint8_t *base, const void *packed, void *scratch, \
                                   uint32_t begin, uint32_t end) {                                                   \
-    run(desc, gemm(isa), base, packed, scratch, begin, end);                                                        \
+    const edge_conv2d_desc *d = desc;                                                                               \
+    const edge_conv2d_pixels part = {d->begin, d->end};                                                             \
+    run(d, gemm(isa), base, packed, scratch, part, begin, end);                                                     \
   }                                                                                                                 \
   const edge_kernel edge_kernel_conv2d_##dtype = {                                                                  \
       .name = "conv2d_" #dtype,                                                                                     \

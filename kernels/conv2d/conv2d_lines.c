@@ -96,7 +96,7 @@ static size_t find_line(lines *l, const uint8_t *input, uint32_t image, int64_t 
 }
 
 void edge_conv2d_run_lines(const edge_conv2d_desc *d, const edge_gemm *g, uint8_t *base, const void *packed,
-                           uint8_t *scratch, uint32_t begin, uint32_t end) {
+                           uint8_t *scratch, edge_conv2d_pixels part, uint32_t begin, uint32_t end) {
   lines l = lines_of(d, g, scratch);
   size_t segment[MAX_LINES];
   edge_gemm_task task = edge_gemm_begin_segments(g, g->panel == EDGE_PANEL_F32 ? EDGE_GEMM_F32 : EDGE_GEMM_MBQM,
@@ -108,9 +108,9 @@ void edge_conv2d_run_lines(const edge_conv2d_desc *d, const edge_gemm *g, uint8_
   task.act_max = d->act_max;
   edge_gemm_set_zero_points(g, &task, d->filter_h * d->filter_w * d->input_c, d->input_zero_point,
                             d->filter_zero_point);
-  for (uint32_t row = d->begin; row < d->end;) {
+  for (uint32_t row = part.begin; row < part.end;) {
     const uint32_t line = row / d->output_w, x = row % d->output_w;
-    const uint32_t count = d->end - row < d->output_w - x ? d->end - row : d->output_w - x;
+    const uint32_t count = part.end - row < d->output_w - x ? part.end - row : d->output_w - x;
     const int64_t top = (int64_t)(line % d->output_h) * d->stride_h - d->pad_top;
     for (uint32_t ky = 0; ky < d->filter_h; ky++) {
       segment[ky] = find_line(&l, base + d->input, line / d->output_h, top + ky);

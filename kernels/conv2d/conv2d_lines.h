@@ -13,8 +13,13 @@ uint64_t edge_conv2d_lines_bytes(const edge_conv2d_desc *d, int is_float);
 /* Of a variant that goes over lines. */
 size_t edge_conv2d_lines_scratch(const edge_conv2d_desc *d, int is_float);
 
-/* Rows begin .. end - 1 of the descriptor, columns [begin, end). packed: of filter_h segments. */
+/* Output pixels begin .. end - 1. */
+typedef struct edge_conv2d_pixels {
+  uint32_t begin, end;
+} edge_conv2d_pixels;
+
+/* Pixels of `part`, columns [begin, end). packed: of filter_h segments. */
 void edge_conv2d_run_lines(const edge_conv2d_desc *d, const edge_gemm *g, uint8_t *base, const void *packed,
-                           uint8_t *scratch, uint32_t begin, uint32_t end);
+                           uint8_t *scratch, edge_conv2d_pixels part, uint32_t begin, uint32_t end);
 
 #endif

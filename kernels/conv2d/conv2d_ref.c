@@ -30,6 +30,17 @@ static size_t filter_index(const edge_conv2d_desc *d, uint32_t channel, uint32_t
   return (((size_t)channel * d->filter_h + fy) * d->filter_w + fx) * d->input_c;
 }
 
+/* The pixels and channels of a call. */
+typedef struct part {
+  uint32_t pixel_begin, pixel_end, begin, end;
+} part;
+
+static part part_of(const edge_conv2d_desc *d) {
+  const part pixels = {d->begin, d->end, 0, d->output_c};
+  const part columns = {0, d->batch * d->output_h * d->output_w, d->begin, d->end};
+  return d->by_columns ? columns : pixels;
+}
+
 /* The sum is modulo 2^32, as that of every fast form. */
 static int32_t sum_s8(const edge_conv2d_desc *d, const uint8_t *base, pixel p, uint32_t channel) {
   const int8_t *input = (const int8_t *)base + d->input, *filter = (const int8_t *)base + d->filter;
@@ -51,8 +62,9 @@ void edge_qs8_conv2d_ref(const edge_conv2d_desc *d, uint8_t *base) {
   const int32_t *multiplier = (const int32_t *)(const void *)(base + d->multiplier);
   const int32_t *shift = (const int32_t *)(const void *)(base + d->shift);
   int8_t *output = (int8_t *)base + d->output;
-  for (uint32_t row = d->begin; row < d->end; row++) {
-    for (uint32_t n = 0; n < d->output_c; n++) {
+  const part p = part_of(d);
+  for (uint32_t row = p.pixel_begin; row < p.pixel_end; row++) {
+    for (uint32_t n = p.begin; n < p.end; n++) {
       const int32_t acc = sum_s8(d, base, pixel_of(d, row), n);
       output[(size_t)row * d->output_c + n] =
           edge_requantize_s8(acc, multiplier[n], shift[n], d->output_zero_point, d->act_min.i, d->act_max.i);
@@ -77,8 +89,9 @@ static float sum_f32(const edge_conv2d_desc *d, const uint8_t *base, pixel p, ui
 
 void edge_f32_conv2d_ref(const edge_conv2d_desc *d, uint8_t *base) {
   float *output = (float *)(void *)(base + d->output);
-  for (uint32_t row = d->begin; row < d->end; row++) {
-    for (uint32_t n = 0; n < d->output_c; n++) {
+  const part p = part_of(d);
+  for (uint32_t row = p.pixel_begin; row < p.pixel_end; row++) {
+    for (uint32_t n = p.begin; n < p.end; n++) {
       const float sum = sum_f32(d, base, pixel_of(d, row), n);
       output[(size_t)row * d->output_c + n] = edge_clamp_f32(sum, d->act_min.f, d->act_max.f);
     }

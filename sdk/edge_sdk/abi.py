@@ -160,7 +160,7 @@ def rows(kernel: Kernel, fields: Mapping[str, float]) -> int:
         case "cell":
             return f["batch"]
         case "conv2d":
-            return f["batch"] * f["output_h"] * f["output_w"]
+            return f["output_c"] if f.get("by_columns") else f["batch"] * f["output_h"] * f["output_w"]
         case "copy":
             return prod(f[f"size_{loop}"] for loop in range(COPY_LOOPS))
         case "depthwise_conv2d" | "pool":
@@ -203,7 +203,8 @@ def row_work(kernel: Kernel, fields: Mapping[str, float]) -> int:
         case "cell":
             return f["units"] * 512
         case "conv2d":
-            return f["output_c"] * f["filter_h"] * f["filter_w"] * f["input_c"] + ROW_OVERHEAD
+            across = f["batch"] * f["output_h"] * f["output_w"] if f.get("by_columns") else f["output_c"]
+            return across * f["filter_h"] * f["filter_w"] * f["input_c"] + ROW_OVERHEAD
         case "depthwise_conv2d":
             return f["output_w"] * f["output_c"] * f["filter_h"] * f["filter_w"] * 4
         case "pool":

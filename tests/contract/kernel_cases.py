@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -95,6 +96,10 @@ def convolutions(rng: Rng, kernel: str) -> Iterator[Case]:
             yield convolution(rng, kernel, (input_c, channels), shape, kind)
     for pair in ((1, 8), (3, 6), (4, 12)) if depthwise else ((8, 8), (3, 16), (64, 40)):
         yield convolution(rng, kernel, pair, "3x3", "usual")
+    if not depthwise:  # cut by columns
+        for pair, shape in (((16, 33), "3x3"), ((3, 16), "5x4/2"), ((40, 70), "1x1")):
+            case = convolution(rng, kernel, pair, shape, "usual")
+            yield replace(case, fields={**case.fields, "by_columns": 1}, label=f"{case.label} by columns")
     # Lines long enough for every variant to go over them, and ends of lines for every tile.
     for width in (12, 24, 31, 32, 33, 48, 53):
         for shape in ("3x3", "3x3/2", "3x3 valid", "5x4/2", "7x1"):

@@ -113,6 +113,8 @@ def rows_of(case: Case, output: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """The output with the kernel's rows first."""
     if abi.KERNELS[case.kernel].family in ("fully_connected", "gates", "hybrid", "svdf"):
         return output.T
+    if case.fields.get("by_columns"):
+        return output.reshape(-1, output.shape[-1]).T
     return output.reshape(row_count(case), -1)
 
 

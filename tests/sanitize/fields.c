@@ -22,7 +22,7 @@
       WINDOW(family, dilation_h), WINDOW(family, dilation_w), ZERO_POINT(family, input_zero_point),       \
       ZERO_POINT(family, output_zero_point), ZERO_POINT(family, filter_zero_point)
 
-static const field_rule CONV2D_RULES[] = {CONVOLUTION(conv2d)};
+static const field_rule CONV2D_RULES[] = {CONVOLUTION(conv2d), RULE(conv2d, by_columns, CHOICE, 0, 1)};
 static const field_rule DEPTHWISE_CONV2D_RULES[] = {CONVOLUTION(depthwise_conv2d)};
 static const field_rule FULLY_CONNECTED_RULES[] = {
     ENDS(fully_connected),

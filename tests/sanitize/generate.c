@@ -15,9 +15,10 @@ case_rows case_rows_of(const edge_kernel *k, const uint32_t *words) {
   switch (field_family(k)) {
     case FAMILY_conv2d: {
       const edge_conv2d_desc *d = at;
-      return (case_rows){times((uint64_t)d->batch * d->output_h, d->output_w),
-                         plus(times((uint64_t)d->output_c * d->input_c, (uint64_t)d->filter_h * d->filter_w), 64),
-                         d->output_c * element};
+      const uint64_t pixels = times((uint64_t)d->batch * d->output_h, d->output_w);
+      const uint64_t each = times((uint64_t)d->filter_h * d->filter_w, d->input_c);
+      if (d->by_columns) return (case_rows){d->output_c, plus(times(pixels, each), 64), element};
+      return (case_rows){pixels, plus(times(d->output_c, each), 64), d->output_c * element};
     }
     case FAMILY_depthwise_conv2d: {
       const edge_depthwise_conv2d_desc *d = at;

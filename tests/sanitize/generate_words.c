@@ -102,6 +102,7 @@ static void window(rng *r, case_style style, const window_fields *f, uint32_t di
 static void conv2d(rng *r, case_style style, int is_float, uint32_t *words) {
   CONVOLUTION(conv2d);
   if (style == CASE_HEAVY) d->output_c = 40, d->input_c = 40;
+  d->by_columns = rng_once_in(r, 3);
 }
 
 static void depthwise_conv2d(rng *r, case_style style, int is_float, uint32_t *words) {

@@ -11,7 +11,7 @@ from edge_sdk import abi
 from edge_sdk.errors import ModelError
 
 #: Rows per slice are a multiple of the first of these that is possible: whole tiles for every kernel, or for most.
-ROW_STEPS = (192, 12, 6)
+ROW_STEPS = (192, 48, 16, 12, 6)
 #: Calls of one run; at a millisecond each that is minutes, and a small damaged file must not make us list more.
 MAX_CALLS = 1 << 18
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_sdk import abi
 from edge_sdk.compiler.graph import Node, Value
 from edge_sdk.compiler.ops.dynamic_range import (
     around_product,
@@ -41,6 +42,9 @@ from edge_sdk.compiler.ops.op import (
 )
 from edge_sdk.compiler.ops.wide import check_shifts, check_wide, wide_convolution
 from edge_sdk.compiler.ops.window import Padding, Pair, height_width, output_size
+
+#: Fewer pixels in one call read all weights for too little; fewer channels copy all pixels for too little.
+FEWEST_PIXELS, FEWEST_CHANNELS = 12, 64
 
 
 @dataclass(frozen=True)
@@ -155,10 +159,13 @@ def lower_convolution(
         }
     else:
         numbers["act_min"], numbers["act_max"] = float_range(attributes.activation)
+    kernel = f"{family}_{dtype}"
+    if family == "conv2d" and _is_better_by_columns(abi.KERNELS[kernel], numbers):
+        numbers["by_columns"] = 1
     call = KernelCall(
         node=node.name,
         op=node.op,
-        kernel=f"{family}_{dtype}",
+        kernel=kernel,
         numbers=numbers,
         reads={"input": image},
         writes={"output": output},
@@ -169,3 +176,9 @@ def lower_convolution(
         symmetric = node.op == "conv2d" and has_one_scale(tensor(node, 1))
         return around_product(node, call, tensor(node, 1), axis, batch=batch, symmetric=symmetric)
     return [call]
+
+
+def _is_better_by_columns(kernel: abi.Kernel, numbers: dict[str, int | float]) -> bool:
+    """Return whether a call may do only few pixels of all channels, but many channels of all pixels."""
+    few = abi.MAX_WORK // abi.row_work(kernel, numbers) < min(FEWEST_PIXELS, abi.rows(kernel, numbers))
+    return few and abi.MAX_WORK // abi.row_work(kernel, numbers | {"by_columns": 1}) >= FEWEST_CHANNELS
