@@ -33,8 +33,10 @@ static const edge_dw_kernel *kernel_f32(const edge_dw_desc *d, edge_isa isa) {
   const edge_dw_kernel *kernel = NULL;
   switch ((int)isa) {
 #if defined(EDGE_BUILD_X86)
-    case EDGE_ISA_AVX2:
     case EDGE_ISA_AVX512VNNI:
+      kernel = d->output_c < 16 ? &edge_f32_depthwise_conv2d__avx2 : &edge_f32_depthwise_conv2d__avx512vnni;
+      break;
+    case EDGE_ISA_AVX2:
       kernel = &edge_f32_depthwise_conv2d__avx2;
       break;
 #elif defined(EDGE_BUILD_AARCH64)

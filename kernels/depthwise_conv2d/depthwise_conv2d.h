@@ -81,7 +81,7 @@ void edge_depthwise_conv2d_rows(const edge_dw_desc *d, const edge_dw_kernel *ker
 size_t edge_dw_padded_bytes(const edge_dw_desc *d, const edge_dw_kernel *kernel, uint32_t element_bytes);
 
 /* c8: 8 to 15 channels, two pixels at a time; c16: 16 channels or more. */
-extern const edge_dw_kernel edge_qs8_depthwise_conv2d__avx512vnni;
+extern const edge_dw_kernel edge_qs8_depthwise_conv2d__avx512vnni, edge_f32_depthwise_conv2d__avx512vnni;
 extern const edge_dw_kernel edge_qs8_depthwise_conv2d__avx2_c8, edge_qs8_depthwise_conv2d__avx2_c16;
 extern const edge_dw_kernel edge_qs8_depthwise_conv2d__wasm_simd128, edge_qs8_depthwise_conv2d__neon;
 extern const edge_dw_kernel edge_f32_depthwise_conv2d__avx2, edge_f32_depthwise_conv2d__wasm_simd128;

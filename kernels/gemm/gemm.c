@@ -320,12 +320,12 @@ static void run_channels(const edge_gemm *g, const edge_gemm_task *task, const v
     const uint32_t tiles = (n_end - n) / g->nr;
     const uint8_t *tile = (const uint8_t *)packed + (size_t)(n / g->nr) * task->tile_bytes;
     uint8_t *to = (uint8_t *)output + n * element;
-    if (lane == 0 && tiles > 0) {
+    if (lane == 0 && g->run_half != NULL && (n_end - n) % g->nr == g->nr / 2u) {
+      g->run_half(task, panel, rows, tile, tiles, to);
+      n = n_end;
+    } else if (lane == 0 && tiles > 0) {
       g->run(task, panel, rows, tile, tiles, to);
       n += tiles * g->nr;
-    } else if (lane == 0 && n_end - n == g->nr / 2u && g->run_half != NULL) {
-      g->run_half(task, panel, rows, tile, to);
-      n = n_end;
     } else {
       const uint32_t left = n_end - n;
       const uint32_t lane_end = lane + left < g->nr ? lane + left : g->nr;

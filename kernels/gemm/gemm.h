@@ -94,8 +94,9 @@ typedef struct edge_gemm {
   /* rows of the panel x `tiles` whole tiles; all nr channels of each are stored. */
   void (*run)(const edge_gemm_task *task, const void *panel, uint32_t rows, const void *packed, uint32_t tiles,
               void *output);
-  /* The same for the first nr / 2 channels of one tile; NULL: such a tile is computed aside. */
-  void (*run_half)(const edge_gemm_task *task, const void *panel, uint32_t rows, const void *packed, void *output);
+  /* The same, and the first nr / 2 channels of one tile more; NULL: such a tile is computed aside. */
+  void (*run_half)(const edge_gemm_task *task, const void *panel, uint32_t rows, const void *packed, uint32_t tiles,
+                   void *output);
 } edge_gemm;
 
 #define EDGE_GEMM_MAX_NR 16u

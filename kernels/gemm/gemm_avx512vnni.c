@@ -170,7 +170,16 @@ EDGE_INLINE void store16(int8_t *to, __m128i y, const int half) {
   }
 }
 
-/* `mr` rows of `nt` tiles; half: only the first half of the tile. */
+EDGE_INLINE void store32(int8_t *to, __m256i y, const int half) {
+  if (half) {
+    store16(to, _mm256_castsi256_si128(y), 0);
+    store16(to + 16, _mm256_extracti128_si256(y, 1), 1);
+  } else {
+    _mm256_storeu_si256((__m256i *)(void *)to, y);
+  }
+}
+
+/* `mr` rows of `nt` tiles; half: only the first half of the last tile. */
 EDGE_INLINE void store_s8(int8_t *to, size_t stride, const __m512i acc[8][4], const finish *f, const edge_limits512 *l,
                           const int mr, const int nt, const int as, const int half) {
   __m512i y[8][4];
@@ -180,12 +189,12 @@ EDGE_INLINE void store_s8(int8_t *to, size_t stride, const __m512i acc[8][4], co
   if (nt == 4) {
     _mm512_storeu_si512(to, narrow(y[0][0], y[0][1], y[0][2], y[0][3], l));
   } else if (nt == 2 && mr == 1) {
-    _mm256_storeu_si256((__m256i *)(void *)to, _mm512_castsi512_si256(narrow(y[0][0], y[0][1], y[0][0], y[0][1], l)));
+    store32(to, _mm512_castsi512_si256(narrow(y[0][0], y[0][1], y[0][0], y[0][1], l)), half);
   } else if (nt == 2) {
     EDGE_UNROLL for (int r = 0; r < mr; r += 2) {
       const __m512i both = narrow(y[r][0], y[r][1], y[r + 1][0], y[r + 1][1], l);
-      _mm256_storeu_si256((__m256i *)(void *)(to + r * stride), _mm512_castsi512_si256(both));
-      _mm256_storeu_si256((__m256i *)(void *)(to + (r + 1) * stride), _mm512_extracti64x4_epi64(both, 1));
+      store32(to + r * stride, _mm512_castsi512_si256(both), half);
+      store32(to + (r + 1) * stride, _mm512_extracti64x4_epi64(both, 1), half);
     }
   } else if (mr == 1) {
     store16(to, _mm512_castsi512_si128(narrow(y[0][0], y[0][0], y[0][0], y[0][0], l)), half);
@@ -290,8 +299,15 @@ static void run_s8(const edge_gemm_task *task, const void *panel, uint32_t rows,
 }
 
 static void run_half_s8(const edge_gemm_task *task, const void *panel, uint32_t rows, const void *packed,
-                        void *output) {
-  tiles_s8(task, panel, rows, packed, output, 1, 1);
+                        uint32_t count, void *output) {
+  const uint8_t *last = TILE((const uint8_t *)packed, count / 2u * 2u);
+  int8_t *to = (int8_t *)output + count / 2u * 2u * NR;
+  if (count >= 2) run_s8(task, panel, rows, packed, count / 2u * 2u, output);
+  if (count % 2u != 0) {
+    tiles_s8(task, panel, rows, last, to, 2, 1);
+  } else {
+    tiles_s8(task, panel, rows, last, to, 1, 1);
+  }
 }
 
 const edge_gemm edge_qs8_gemm__avx512vnni = {
@@ -351,7 +367,7 @@ EDGE_INLINE void tile_f32(const edge_gemm_task *task, const uint8_t *a, const ui
     EDGE_UNROLL for (int r = 0; r < mr; r++) {
       const __m512 y = _mm512_min_ps(high, _mm512_max_ps(low, acc[r][j]));
       uint8_t *to = output + r * task->output_stride + (size_t)j * NR * 4u;
-      if (half) {
+      if (half && j == nt - 1) {
         _mm256_storeu_ps((float *)(void *)to, _mm512_castps512_ps256(y));
       } else {
         _mm512_storeu_ps(to, y);
@@ -387,8 +403,15 @@ static void run_f32(const edge_gemm_task *task, const void *panel, uint32_t rows
 }
 
 static void run_half_f32(const edge_gemm_task *task, const void *panel, uint32_t rows, const void *packed,
-                         void *output) {
-  rows_f32(task, panel, rows, packed, output, 1, 1);
+                         uint32_t count, void *output) {
+  const uint8_t *last = TILE((const uint8_t *)packed, count / 2u * 2u);
+  uint8_t *to = (uint8_t *)output + count / 2u * 2u * NR * 4u;
+  if (count >= 2) run_f32(task, panel, rows, packed, count / 2u * 2u, output);
+  if (count % 2u != 0) {
+    rows_f32(task, panel, rows, last, to, 2, 1);
+  } else {
+    rows_f32(task, panel, rows, last, to, 1, 1);
+  }
 }
 
 const edge_gemm edge_f32_gemm__avx512vnni = {
