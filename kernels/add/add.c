@@ -102,8 +102,9 @@ static edge_add_kernel *kernel_f32(edge_isa isa) {
   switch ((int)isa) {
 #if defined(EDGE_BUILD_X86)
     case EDGE_ISA_AVX2:
-    case EDGE_ISA_AVX512VNNI:
       return edge_f32_add__avx2;
+    case EDGE_ISA_AVX512VNNI:
+      return edge_f32_add__avx512vnni;
 #elif defined(EDGE_BUILD_AARCH64)
     case EDGE_ISA_NEON:
     case EDGE_ISA_NEON_DOTPROD:
@@ -123,8 +124,9 @@ static edge_add_kernel *kernel_s8(edge_isa isa) {
   switch ((int)isa) {
 #if defined(EDGE_BUILD_X86)
     case EDGE_ISA_AVX2:
-    case EDGE_ISA_AVX512VNNI:
       return edge_qs8_add__avx2;
+    case EDGE_ISA_AVX512VNNI:
+      return edge_qs8_add__avx512vnni;
 #elif defined(EDGE_BUILD_AARCH64)
     case EDGE_ISA_NEON:
     case EDGE_ISA_NEON_DOTPROD:

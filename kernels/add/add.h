@@ -9,8 +9,8 @@ typedef void edge_add_kernel(const edge_add_desc *d, const uint8_t *a, const uin
                              uint32_t count);
 
 edge_add_kernel edge_qs8_add__ref, edge_f32_add__ref;
-edge_add_kernel edge_qs8_add__avx2, edge_qs8_add__wasm_simd128, edge_qs8_add__neon;
-edge_add_kernel edge_f32_add__avx2, edge_f32_add__wasm_simd128, edge_f32_add__neon;
+edge_add_kernel edge_qs8_add__avx2, edge_qs8_add__avx512vnni, edge_qs8_add__wasm_simd128, edge_qs8_add__neon;
+edge_add_kernel edge_f32_add__avx2, edge_f32_add__avx512vnni, edge_f32_add__wasm_simd128, edge_f32_add__neon;
 
 /* The numbers of the estimate that add_lanes.inc explains. bits == 0: there is none that decides often enough.
  * upper, lower: an int16 pair each, a's weight in the lower half. */
