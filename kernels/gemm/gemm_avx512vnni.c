@@ -1,7 +1,7 @@
 /* GEMM for AVX-512 with VNNI: int8 by vpdpbusd, u8 x s8 without saturation, 64 products an instruction.
  *
  * A tile is 16 channels, one register of sums. Two tiles go side by side (8 x 32: 16 sums, and each broadcast of A
- * serves two products); a single row takes four, or its sums would wait for each other.
+ * serves two products); a single row takes more, or its sums would wait for each other.
  */
 #include <immintrin.h>
 
@@ -209,6 +209,38 @@ EDGE_INLINE void store_s8(int8_t *to, size_t stride, const __m512i acc[8][4], co
   }
 }
 
+/* One segment of a single row, in as many chains of sums as fill the time until a sum is there. Returns what follows
+ * the segment's weights. */
+EDGE_INLINE const uint8_t *row_sums(const edge_gemm_task *task, const uint8_t *from, const uint8_t *weights,
+                                    __m512i acc[4], const int nt) {
+  const int chains = 8 / nt;
+  __m512i sums[8][4];
+  EDGE_UNROLL for (int c = 1; c < chains; c++) {
+    EDGE_UNROLL for (int j = 0; j < nt; j++) sums[c][j] = _mm512_setzero_si512();
+  }
+  EDGE_UNROLL for (int j = 0; j < nt; j++) sums[0][j] = acc[j];
+  size_t k = 0;
+  for (; k + 4u * (size_t)chains <= task->k; k += 4u * (size_t)chains, weights += chains * 4 * NR) {
+    EDGE_UNROLL for (int c = 0; c < chains; c++) {
+      const __m512i x = _mm512_set1_epi32(edge_load_s32(from + k + 4 * c));
+      EDGE_UNROLL for (int j = 0; j < nt; j++) {
+        sums[c][j] = _mm512_dpbusd_epi32(sums[c][j], x, _mm512_loadu_si512(TILE(weights, j) + c * 4 * NR));
+      }
+    }
+  }
+  for (; k < task->k; k += 4, weights += 4 * NR) {
+    const __m512i x = _mm512_set1_epi32(edge_load_s32(from + k));
+    EDGE_UNROLL for (int j = 0; j < nt; j++) {
+      sums[0][j] = _mm512_dpbusd_epi32(sums[0][j], x, _mm512_loadu_si512(TILE(weights, j)));
+    }
+  }
+  EDGE_UNROLL for (int j = 0; j < nt; j++) {
+    acc[j] = sums[0][j];
+    EDGE_UNROLL for (int c = 1; c < chains; c++) acc[j] = _mm512_add_epi32(acc[j], sums[c][j]);
+  }
+  return weights;
+}
+
 EDGE_INLINE void tile_s8(const edge_gemm_task *task, const uint8_t *a, const int32_t *terms, const uint8_t *tiles,
                          const finish *f, const edge_limits512 *l, int8_t *output, const int mr, const int nt,
                          const int as, const int half) {
@@ -225,6 +257,10 @@ EDGE_INLINE void tile_s8(const edge_gemm_task *task, const uint8_t *a, const int
   const uint8_t *weights = tiles + EDGE_TILE_HEADER(NR);
   for (uint32_t s = 0; s < task->segments; s++) {
     const uint8_t *from = a + task->segment[s];
+    if (mr == 1) {
+      weights = row_sums(task, from, weights, acc[0], nt);
+      continue;
+    }
     for (size_t k = 0; k < task->k; k += 4, weights += 4 * NR) {
       __m512i b[4];
       EDGE_UNROLL for (int j = 0; j < nt; j++) b[j] = _mm512_loadu_si512(TILE(weights, j));
@@ -346,7 +382,7 @@ static void copy_f32(void *panel, size_t panel_stride, const void *source, size_
 
 EDGE_INLINE void tile_f32(const edge_gemm_task *task, const uint8_t *a, const uint8_t *tiles, uint8_t *output,
                           const int mr, const int nt, const int half) {
-  __m512 acc[8][4];
+  __m512 acc[8][8];
   EDGE_UNROLL for (int j = 0; j < nt; j++) {
     EDGE_UNROLL for (int r = 0; r < mr; r++) acc[r][j] = _mm512_loadu_ps(TILE(tiles, j));
   }
@@ -354,7 +390,7 @@ EDGE_INLINE void tile_f32(const edge_gemm_task *task, const uint8_t *a, const ui
   for (uint32_t s = 0; s < task->segments; s++) {
     const uint8_t *from = a + task->segment[s];
     for (size_t k = 0; k < 4u * (size_t)task->k; k += 4, weights += 4 * NR) {
-      __m512 b[4];
+      __m512 b[8];
       EDGE_UNROLL for (int j = 0; j < nt; j++) b[j] = _mm512_loadu_ps(TILE(weights, j));
       EDGE_UNROLL for (int r = 0; r < mr; r++) {
         const __m512 x = _mm512_set1_ps(*(const float *)(const void *)(from + r * task->panel_stride + k));
@@ -395,6 +431,9 @@ static void run_f32(const edge_gemm_task *task, const void *panel, uint32_t rows
                     void *output) {
   const uint8_t *from = packed;
   uint8_t *to = output;
+  for (; rows == 1 && tiles >= 8; tiles -= 8, from = TILE(from, 8), to += 8 * NR * 4) {
+    tile_f32(task, panel, from, to, 1, 8, 0);
+  }
   for (; rows == 1 && tiles >= 4; tiles -= 4, from = TILE(from, 4), to += 4 * NR * 4) {
     tile_f32(task, panel, from, to, 1, 4, 0);
   }

@@ -141,6 +141,8 @@ def lower_convolution(
         "pad_top": attributes.padding[0],
         "pad_left": attributes.padding[1],
     }
+    if _is_column(numbers):
+        _lay_down(numbers)
     constants: dict[str, NDArray[Any]] = {"filter": weights}
     if bias is not None:
         constants["bias"] = contents(bias)
@@ -182,3 +184,19 @@ def _is_better_by_columns(kernel: abi.Kernel, numbers: dict[str, int | float]) -
     """Return whether a call may do only few pixels of all channels, but many channels of all pixels."""
     few = abi.MAX_WORK // abi.row_work(kernel, numbers) < min(FEWEST_PIXELS, abi.rows(kernel, numbers))
     return few and abi.MAX_WORK // abi.row_work(kernel, numbers | {"by_columns": 1}) >= FEWEST_CHANNELS
+
+
+def _is_column(numbers: dict[str, int | float]) -> bool:
+    """Return whether images are one pixel wide, as sequences in time are, and fit one kernel call laid down."""
+    narrow = numbers["input_w"] == numbers["output_w"] == numbers["filter_w"] == 1 and numbers["pad_left"] == 0
+    work = numbers["output_h"] * numbers["output_c"] * numbers["filter_h"] * 4
+    return narrow and numbers["output_h"] > 1 and work <= abi.MAX_WORK
+
+
+def _lay_down(numbers: dict[str, int | float]) -> None:
+    """Exchange height and width: the bytes are the same, and kernels do a line of pixels at once."""
+    for tall, wide in (*((f"{name}_h", f"{name}_w") for name in _EXTENTS), ("pad_top", "pad_left")):
+        numbers[tall], numbers[wide] = numbers[wide], numbers[tall]
+
+
+_EXTENTS = ("input", "output", "filter", "stride", "dilation")
