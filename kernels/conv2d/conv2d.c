@@ -261,6 +261,16 @@ static int is_pointwise(const edge_conv2d_desc *d) {
          d->pad_left == 0 && d->output_h == d->input_h && d->output_w == d->input_w;
 }
 
+/* A pointwise convolution whose rows of A are the image's pixels. */
+static void run_in_place(const edge_gemm *g, edge_gemm_task *task, const uint8_t *input, size_t pixel,
+                         const void *packed, edge_conv2d_pixels part, uint32_t begin, uint32_t end, uint8_t *output) {
+  task->panel_stride = pixel;
+  for (uint32_t row = part.begin; row < part.end; row += g->max_panel_rows) {
+    const uint32_t left = part.end - row, count = left < g->max_panel_rows ? left : g->max_panel_rows;
+    edge_gemm_run(g, task, input + row * pixel, count, packed, begin, end, output + row * task->output_stride);
+  }
+}
+
 /* Pixels of `part`, channels [begin, end). */
 static void run(const edge_conv2d_desc *d, const edge_gemm *g, uint8_t *base, const void *packed, uint8_t *panel,
                 edge_conv2d_pixels part, uint32_t begin, uint32_t end) {
@@ -276,6 +286,10 @@ static void run(const edge_conv2d_desc *d, const edge_gemm *g, uint8_t *base, co
   task.act_min = d->act_min;
   task.act_max = d->act_max;
   edge_gemm_set_zero_points(g, &task, k, d->input_zero_point, d->filter_zero_point);
+  if (pointwise && edge_gemm_reads_source(g, k)) {
+    run_in_place(g, &task, base + d->input, at.pixel, packed, part, begin, end, base + d->output);
+    return;
+  }
   edge_gemm_clear_padding(g, k, panel, part.end - part.begin < most ? part.end - part.begin : most);
   for (uint32_t row = part.begin; row < part.end;) {
     const uint32_t count = part.end - row < most ? part.end - row : most;

@@ -107,11 +107,18 @@ static void run(const edge_fully_connected_desc *d, const edge_gemm *g, uint8_t 
   task.act_min = d->act_min;
   task.act_max = d->act_max;
   edge_gemm_set_zero_points(g, &task, k, d->input_zero_point, d->filter_zero_point);
-  edge_gemm_clear_padding(g, k, panel, most < d->batch ? most : d->batch);
+  const int in_place = edge_gemm_reads_source(g, k);
+  if (in_place) {
+    task.panel_stride = row_bytes;
+  } else {
+    edge_gemm_clear_padding(g, k, panel, most < d->batch ? most : d->batch);
+  }
   for (uint32_t row = 0; row < d->batch;) {
     const uint32_t count = d->batch - row < most ? d->batch - row : most;
-    g->copy(panel, task.panel_stride, base + d->input + row * row_bytes, row_bytes, count, k);
-    edge_gemm_run(g, &task, panel, count, packed, d->begin, d->end, base + d->output + row * task.output_stride);
+    const uint8_t *from = base + d->input + row * row_bytes;
+    if (!in_place) g->copy(panel, task.panel_stride, from, row_bytes, count, k);
+    edge_gemm_run(g, &task, in_place ? from : panel, count, packed, d->begin, d->end,
+                  base + d->output + row * task.output_stride);
     row += count;
   }
 }

@@ -202,6 +202,10 @@ void edge_gemm_pack(const edge_gemm *g, const edge_gemm_weights *weights, void *
 
 /* ---- panel ---- */
 
+int edge_gemm_reads_source(const edge_gemm *g, uint32_t k) {
+  return (g->panel == EDGE_PANEL_F32 || g->panel == EDGE_PANEL_S8) && k % g->k_step == 0;
+}
+
 void edge_gemm_clear_padding(const edge_gemm *g, uint32_t k, void *panel, uint32_t rows) {
   const size_t stride = edge_gemm_panel_stride(g, k);
   const size_t used = (size_t)k * edge_gemm_panel_element(g);

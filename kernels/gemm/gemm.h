@@ -136,6 +136,9 @@ uint32_t edge_gemm_panel_rows(const edge_gemm *g, uint32_t k);
 size_t edge_gemm_panel_stride(const edge_gemm *g, uint32_t k);
 size_t edge_gemm_panel_element(const edge_gemm *g);
 
+/* 1 if rows of `k` elements can be read where they lie: the panel would hold the same bytes. */
+int edge_gemm_reads_source(const edge_gemm *g, uint32_t k);
+
 /* Zeroes what the copies of `rows` rows leave untouched: the padding of k. Once before the first run. */
 void edge_gemm_clear_padding(const edge_gemm *g, uint32_t k, void *panel, uint32_t rows);
 
