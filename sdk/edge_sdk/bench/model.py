@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_sdk import load
 from edge_sdk.bench.inputs import random_inputs
 from edge_sdk.bench.interleave import Samples, Timer, race, time_calls
 from edge_sdk.bench.layers import Layer, best_rates, time_layers
@@ -29,6 +28,8 @@ from edge_sdk.board import read_probe, this_board
 from edge_sdk.engines import FOREIGN, OWN
 from edge_sdk.errors import EdgeError, UnsupportedPlatformError, UsageError
 from edge_sdk.foreign.probe import seems_installed
+from edge_sdk.load import load, read_model
+from edge_sdk.runtime.session import open_session
 
 #: Samples that a report keeps of each engine, about.
 MOST_SHOWN = 400
@@ -82,13 +83,14 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Report:
-    """What `--json` prints and `--save` stores.
+    """What `--json` prints.
 
     Attributes:
         clock: "cpu" is CPU time of the computing thread; "wall", when several threads compute.
         ratio_base: the engine that every `ratio` is relative to.
         skipped: engine -> why it is not among the results.
         power: None where nobody asked.
+        module_sha256: of our WebAssembly module; empty where only other runtimes took part.
     """
 
     model: str
@@ -103,10 +105,16 @@ class Report:
     skipped: dict[str, str]
     machine: dict[str, str]
     power: Power | None = None
+    module_sha256: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return asdict(self)
+
+
+def is_own(engine: str) -> bool:
+    """Return whether an engine is ours, "host:ISA" too."""
+    return engine.partition(":")[0] in OWN
 
 
 def usual_engines(path: Path) -> tuple[str, ...]:
@@ -132,7 +140,8 @@ def bench_model(
 
     Args:
         path: a .tflite or .wasm file.
-        engines: in this order; ratios are relative to the first that loads.
+        engines: in this order; ratios are relative to the first that loads. "host:ISA" is the host with other
+            kernels than the best.
         seconds: for all engines together.
         threads: most threads that an engine may compute with.
         layers: time each kernel call of our own engines too; takes half of `seconds` more.
@@ -146,22 +155,8 @@ def bench_model(
     """
     if not engines or len(set(engines)) != len(engines):
         raise UsageError(f"expected different engines, got {', '.join(engines) or 'none'}")
-    skipped: dict[str, str] = {}
     with ExitStack() as opened:
-        models: dict[str, Any] = {}
-        load_ms: dict[str, float] = {}
-        for engine in engines:
-            began_s = time.perf_counter()
-            opening = _open(path, engine, threads)
-            if not isinstance(opening, EdgeError):
-                models[engine] = opened.enter_context(opening)
-                load_ms[engine] = _since_ms(began_s)
-            elif all_or_nothing or (engine in OWN and not isinstance(opening, UnsupportedPlatformError)):
-                raise opening
-            else:
-                skipped[engine] = opening.message
-                if not models and engine == engines[-1]:
-                    raise opening
+        models, load_ms, skipped = _open_all(opened, path, engines, threads, all_or_nothing=all_or_nothing)
         given = _inputs(models, inputs)
         outputs, first_ms = {}, {}
         for engine, model in models.items():
@@ -182,12 +177,27 @@ def bench_model(
         )
         agreement = replace(
             compare_outputs(list(outputs.values())),
-            integers_differ=compare_outputs([outputs[name] for name in models if name in OWN]).integers_differ,
+            integers_differ=compare_outputs([outputs[name] for name in models if is_own(name)]).integers_differ,
         )
         sha256, macs = models[base].source_sha256, _macs(models)
+        module = next((model.module_sha256 for engine, model in models.items() if is_own(engine)), "")
         calls = {engine: partial(model.run, *given) for engine, model in models.items()}
         used = measure(calls, seconds, meter()) if power else None
-    return Report(str(path), sha256, seconds, clock, base, threads, macs, agreement, results, skipped, _machine(), used)
+    return Report(
+        model=str(path),
+        source_sha256=sha256,
+        seconds=seconds,
+        clock=clock,
+        ratio_base=base,
+        threads=threads,
+        macs=macs,
+        outputs=agreement,
+        engines=results,
+        skipped=skipped,
+        machine=_machine(),
+        power=used,
+        module_sha256=module,
+    )
 
 
 def compare_outputs(runs: Sequence[Sequence[NDArray[Any]]]) -> Agreement:
@@ -209,13 +219,35 @@ def _timer(engine: str, model: Any, given: Sequence[NDArray[Any]], clock: str) -
     return lambda calls: float(getattr(model.time_runs(*given, times=calls), f"{clock}_ns"))
 
 
+def _open_all(
+    opened: ExitStack, path: Path, engines: Sequence[str], threads: int, *, all_or_nothing: bool
+) -> tuple[dict[str, Any], dict[str, float], dict[str, str]]:
+    """Return engine -> model, the milliseconds that loading took, and why the rest is missing."""
+    models: dict[str, Any] = {}
+    load_ms: dict[str, float] = {}
+    skipped: dict[str, str] = {}
+    for engine in engines:
+        began_s = time.perf_counter()
+        opening = _open(path, engine, threads)
+        if not isinstance(opening, EdgeError):
+            models[engine] = opened.enter_context(opening)
+            load_ms[engine] = _since_ms(began_s)
+            continue
+        is_last = engine == engines[-1] and not models
+        missing = isinstance(opening, UnsupportedPlatformError) or not is_own(engine)
+        if all_or_nothing or is_last or not missing:
+            raise opening
+        skipped[engine] = opening.message
+    return models, load_ms, skipped
+
+
 def _since_ms(began_s: float) -> float:
     return round((time.perf_counter() - began_s) * 1000, 3)
 
 
 def _macs(models: Mapping[str, Any]) -> int:
     """Return the model's multiply-accumulates; 0 where only other runtimes have it."""
-    return next((int(model.manifest["macs"]) for engine, model in models.items() if engine in OWN), 0)
+    return next((int(model.manifest["macs"]) for engine, model in models.items() if is_own(engine)), 0)
 
 
 def _layers(engine: str, model: Any, seconds: float) -> dict[str, Any]:
@@ -229,7 +261,10 @@ def _layers(engine: str, model: Any, seconds: float) -> dict[str, Any]:
 
 def _open(path: Path, engine: str, threads: int) -> Any:
     """Return the model, or why the engine has it not."""
+    name, _, isa = engine.partition(":")
     try:
+        if isa:
+            return open_session(read_model(path), engine=name, isa=isa, threads=threads)
         return load(path, engine=engine, threads=threads)
     except EdgeError as error:
         return error
@@ -237,7 +272,7 @@ def _open(path: Path, engine: str, threads: int) -> Any:
 
 def _peak(peak: Callable[[Path, str], PeakMemory | None], path: Path, engine: str) -> PeakMemory | None:
     """Return the memory of an engine; a runtime in a child process is not measured."""
-    return None if engine in FOREIGN else peak(path, engine)
+    return None if engine in FOREIGN else peak(path, engine.partition(":")[0])
 
 
 def _inputs(models: dict[str, Any], inputs: Sequence[NDArray[Any]] | None) -> list[NDArray[Any]]:

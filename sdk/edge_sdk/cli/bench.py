@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_sdk.cli.write_file import write_file
-from edge_sdk.engines import OWN
 from edge_sdk.errors import UsageError, VerificationError
 
 if TYPE_CHECKING:
@@ -19,7 +18,8 @@ if TYPE_CHECKING:
 _CLOCK_NAMES = {"cpu": "CPU time", "wall": "wall time"}
 _EXAMPLE = """examples:
   edge-sdk bench kws.tflite
-  edge-sdk bench kws.tflite --engine host,sandbox --seconds 10 --save kws.json
+  edge-sdk bench kws.tflite --engine host,sandbox --seconds 10 --json > kws.json
+  edge-sdk bench kws.tflite --save                   # engine "auto" takes what is fastest here
   edge-sdk bench kws.tflite --layers --html report.html
 
 Times are CPU time of the computing thread, in their own process for other runtimes (litert, tflite_runtime); wall time
@@ -43,23 +43,35 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--power", action="store_true", help="measure joules too, where the machine has a meter")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a report page to FILE")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
-    parser.add_argument("--save", type=Path, metavar="FILE", help="write the JSON object to FILE as well")
+    parser.add_argument(
+        "--save",
+        action="store_true",
+        help="compare what we have here; 'auto' takes the fastest from now on",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure, print the table or the object, and refuse engines that disagree."""
-    from edge_sdk.bench.model import bench_model, usual_engines  # numpy and the runtime only when they are needed
+    from edge_sdk.bench.choose import candidates, choose
+    from edge_sdk.bench.model import (  # numpy and the runtime only when they are needed
+        bench_model,
+        is_own,
+        usual_engines,
+    )
     from edge_sdk.bench.page import page
+    from edge_sdk.runtime.choice import remember
     from edge_sdk.sensors.array_file import read_npy
 
     if not 0 < args.seconds <= 3600:
         raise UsageError(f"--seconds: expected more than 0 and at most 3600, got {args.seconds:g}")
     asked = _engines(args.engine)
+    if args.save and asked:
+        raise UsageError("--save compares all engines of ours", hint="leave --engine out")
     inputs = [read_npy(path) for path in args.input] if args.input else None
     print(f"measuring {args.model} for {args.seconds:g} s", file=sys.stderr)
     report = bench_model(
         args.model,
-        asked or usual_engines(args.model),
+        asked or (candidates() if args.save else usual_engines(args.model)),
         args.seconds,
         threads=args.threads,
         layers=args.layers,
@@ -71,14 +83,16 @@ def run(args: argparse.Namespace) -> int:
     print(text if args.json else "\n".join(table(report)))
     if args.html is not None:
         write_file(args.html, page(report).encode())
-    if args.save is not None:  # last: what was measured is not lost with a mistyped path
-        write_file(args.save, f"{text}\n".encode())
     if report.outputs.integers_differ:
-        names = " and ".join(one.engine for one in report.engines if one.engine in OWN)
+        names = " and ".join(one.engine for one in report.engines if is_own(one.engine))
         raise VerificationError(
             f"{args.model}: {names} give different integers, by up to {report.outputs.largest_difference:g}",
-            hint="edge-sdk doctor; then report it with the model and the file that --save makes",
+            hint="edge-sdk doctor; then report it with the model and what --json prints",
         )
+    if args.save:
+        choice = choose(report)
+        print(f"auto takes {choice.engine} ({choice.isa}): {choice.reason}", file=sys.stderr)
+        remember(report.module_sha256, choice)
     return 0
 
 

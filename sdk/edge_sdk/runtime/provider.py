@@ -1,6 +1,7 @@
 """Which provider of kernels a model gets, and why.
 
-auto      host where the native library proves itself, else sandbox, said loudly once
+auto      what `bench --save` chose for this module on this machine; else host where the native library proves
+          itself, else sandbox, said loudly once
 host      native kernels or a refusal
 sandbox   Wasm kernels
 """
@@ -16,6 +17,7 @@ from edge_sdk.abi import ISAS
 from edge_sdk.engines import OWN, check_engine_name
 from edge_sdk.errors import UnsupportedPlatformError, UsageError
 from edge_sdk.runtime.cache import compiled
+from edge_sdk.runtime.choice import recall
 from edge_sdk.runtime.engine import host_spec, sandbox_spec
 from edge_sdk.runtime.instance import Plan
 from edge_sdk.runtime.module import ModelModule
@@ -94,9 +96,18 @@ def check_provider_name(engine: str) -> None:
 
 
 def make_plan(
-    module: ModelModule, engine: str, *, threads: int = 1, memory_limit_bytes: int, safe_traps: bool
+    module: ModelModule,
+    engine: str,
+    *,
+    isa: str = "",
+    threads: int = 1,
+    memory_limit_bytes: int,
+    safe_traps: bool,
 ) -> tuple[Plan, EngineInfo]:
     """Choose the provider for `module` and compile.
+
+    Args:
+        isa: of native kernels; default: the best of this CPU.
 
     Raises:
         UsageError: no such engine, or not with this module.
@@ -116,17 +127,42 @@ def make_plan(
             f"engine 'host' cannot run here: {status.reason}", hint="use engine='sandbox', or see `edge-sdk doctor`"
         )
     library = status.library
+    choice = recall(module.sha256) if engine == "auto" and not standalone else None
+    if choice is not None and choice.engine == "sandbox":
+        return _sandbox_plan(module, "sandbox", standalone, status, safe_traps, choice.reason)
     if engine == "sandbox" or standalone or library is None or status.reason:
         return _sandbox_plan(module, engine, standalone, status, safe_traps)
+    number, reason = library.isa, "native kernels work here: the self-test passed"
+    if choice is not None and choice.isa in usable_isas(library):
+        number, reason = choice.isa_number, choice.reason
+    elif isa:
+        number = _isa_number(library, isa)
     spec = host_spec(module.memory_bytes, safe_traps=safe_traps)
     limit = max(0, memory_limit_bytes - module.memory_bytes)
     threads = min(threads, MAX_THREADS, len(os.sched_getaffinity(0)))
-    plan = Plan(module, compiled(spec, module.data), spec, None, library, library.isa, limit, threads)
-    return plan, EngineInfo("host", ISAS[library.isa], "native kernels work here: the self-test passed", threads)
+    plan = Plan(module, compiled(spec, module.data), spec, None, library, number, limit, threads)
+    return plan, EngineInfo("host", ISAS[number], reason, threads)
+
+
+def usable_isas(library: Library) -> list[str]:
+    """Return the names of the instruction sets for which there are fast kernels and which this CPU has, best last."""
+    return [name for number, name in ISAS.items() if name != "ref" and library.lib.edge_isa_usable(number)]
+
+
+def _isa_number(library: Library, isa: str) -> int:
+    usable = usable_isas(library)
+    if isa not in usable:
+        raise UsageError(f"instruction set {isa!r} is not usable here (usable: {', '.join(usable)})")
+    return next(number for number, name in ISAS.items() if name == isa)
 
 
 def _sandbox_plan(
-    module: ModelModule, engine: str, standalone: bool, status: NativeStatus, safe_traps: bool
+    module: ModelModule,
+    engine: str,
+    standalone: bool,
+    status: NativeStatus,
+    safe_traps: bool,
+    reason: str = "asked for",
 ) -> tuple[Plan, EngineInfo]:
     # Without epochs the deadline is tested in the native library, between kernels.
     epochs = standalone or status.library is None or not module.is_straight_line
@@ -134,9 +170,7 @@ def _sandbox_plan(
     kernels = None if standalone else kernels_for(spec)
     if standalone:
         reason = "the module is standalone: it holds its own kernels"
-    elif engine == "sandbox":
-        reason = "asked for"
-    else:
+    elif engine != "sandbox":
         reason = status.reason
         _warn_fallback(reason)
     plan = Plan(module, compiled(spec, module.data), spec, kernels, status.library, -1, 0)

@@ -39,12 +39,16 @@ def open_session(
     data: bytes,
     *,
     engine: str = "auto",
+    isa: str = "",
     threads: int = 1,
     deadline_s: float = 10.0,
     memory_mib: float = 256,
     safe_traps: bool = False,
 ) -> Session:
-    """Return a session for the model module in `data`. Arguments and errors are those of `edge_sdk.load`."""
+    """Return a session for the model module in `data`. Arguments and errors are those of `edge_sdk.load`.
+
+    isa: of native kernels, where it shall not be the best of this CPU.
+    """
     check_provider_name(engine)
     if threads < 1:
         raise UsageError(f"threads is {threads}, expected 1 or more")
@@ -53,7 +57,7 @@ def open_session(
     if limit <= 0:
         raise UsageError(f"memory_mib is {memory_mib}, expected more than 0")
     module = check_module(data, memory_limit_bytes=limit)
-    plan, info = make_plan(module, engine, threads=threads, memory_limit_bytes=limit, safe_traps=safe_traps)
+    plan, info = make_plan(module, engine, isa=isa, threads=threads, memory_limit_bytes=limit, safe_traps=safe_traps)
     return Session(plan, info, deadline_s)
 
 

@@ -22,6 +22,7 @@ class FakeModel:
     inputs = (TensorSpec("x", "int8", (4,)),)
     manifest: dict[str, Any] = {"macs": 12}  # noqa: RUF012 - as a session has it
     source_sha256 = "f" * 64
+    module_sha256 = "e" * 64
 
     def __init__(self, engine: str, offset: int = 0) -> None:
         self.engine = SimpleNamespace(name=engine, isa=f"{engine}-isa", reason="fake")

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from edge_sdk.bench import model as bench_model_module
+from edge_sdk.bench.choose import candidates
 from edge_sdk.bench.layers import Layer
 from edge_sdk.bench.model import Agreement, EngineResult, Report
 from edge_sdk.bench.power import Power
 from edge_sdk.cli.bench import table
 from edge_sdk.cli.main import main
+from edge_sdk.runtime.choice import recall
 
 ROW = EngineResult("host", "avx2", "it works", 48.0, 55.0, 60.5, 47.0, 1.0, 100, 4, 12.5, 0.3, 52.0, 10.25)
 SAME = Agreement(identical=True, integers_differ=False, largest_difference=0.0)
@@ -29,6 +31,7 @@ REPORT = Report(
     engines=(ROW, replace(ROW, engine="sandbox", isa="wasm_simd128", median_us=200.0, ratio=4.17)),
     skipped={},
     machine={"board": "sim"},
+    module_sha256="1" * 64,
 )
 
 
@@ -79,15 +82,23 @@ def test_engines_that_were_asked_for_must_all_work_and_the_default_ones_need_not
     assert (second, defaults["all_or_nothing"]) == (("host", "sandbox"), False)
 
 
-def test_save_writes_the_object(tmp_path: Path, asked: list[tuple[object, ...]]) -> None:
-    assert main(["bench", "m.wasm", "--save", str(tmp_path / "r.json")]) == 0
-    assert json.loads((tmp_path / "r.json").read_text())["ratio_base"] == "host"
+def test_save_remembers_the_fastest_of_our_engines(
+    asked: list[tuple[object, ...]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("EDGE_SDK_CACHE", str(tmp_path))
+    assert main(["bench", "m.wasm", "--save"]) == 0
+    assert asked[0][1] == candidates()
+    assert "auto takes host (avx2): measured" in capsys.readouterr().err
+    choice = recall(REPORT.module_sha256)
+    assert choice is not None
+    assert (choice.engine, choice.isa) == ("host", "avx2")
+    assert main(["bench", "m.wasm", "--save", "--engine", "host"]) == 2
 
 
 def test_a_place_that_cannot_be_written_leaves_with_7_and_the_figures_on_stdout(
     tmp_path: Path, asked: list[tuple[object, ...]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["bench", "m.wasm", "--json", "--save", str(tmp_path / "absent/r.json")]) == 7
+    assert main(["bench", "m.wasm", "--json", "--html", str(tmp_path / "absent/r.html")]) == 7
     out, err = capsys.readouterr()
     assert json.loads(out)["ratio_base"] == "host"
     assert f"try: mkdir -p {tmp_path / 'absent'}" in err
