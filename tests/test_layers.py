@@ -1,7 +1,7 @@
 """The floors of the house, held by `ast`: who may import whom, how long files and functions are, how they are called.
 
     6  cli                                     firmware_tools.cli
-    5  pipeline < golden, bench < quantization, learn sim     firmware_tools.{update < flash}
+    5  pipeline < golden, pipeline < bench < quantization, learn sim     firmware_tools.{update < flash}
     4  load (and the package's door) dsp
     3  compiler runtime foreign sensors publish
     2  abi health registry < config engines < board           firmware_tools.{sign < bundle}
@@ -52,7 +52,7 @@ EDGE_SDK = {
     "bench": (5, 0),
     "golden": (5, 1),
     "learn": (5, 0),
-    "pipeline": (5, 0),
+    "pipeline": (5, -1),
     "quantization": (5, 1),
     "sim": (5, 0),
     "cli": (6, 0),

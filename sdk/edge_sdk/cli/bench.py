@@ -1,4 +1,4 @@
-"""`edge-sdk bench MODEL`: how long one inference takes on each engine, in turns on the same input."""
+"""`edge-sdk bench`: how long an inference takes on each engine, in turns; or what the steps of a pipeline cost."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ _EXAMPLE = """examples:
   edge-sdk bench kws.tflite --engine host,sandbox --seconds 10 --json > kws.json
   edge-sdk bench kws.tflite --save                   # engine "auto" takes what is fastest here
   edge-sdk bench kws.tflite --layers --html report.html
+  edge-sdk bench pipeline.toml
 
 Times are CPU time of the computing thread, in their own process for other runtimes (litert, tflite_runtime); wall time
 with several threads. A sample averages enough calls to last 0.2 ms.
@@ -30,7 +31,7 @@ exit code: 8 when integer outputs of two engines differ"""
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.epilog = _EXAMPLE
-    parser.add_argument("model", type=Path, metavar="MODEL", help="a .tflite or .wasm file")
+    parser.add_argument("model", type=Path, metavar="MODEL|PIPELINE", help="a .tflite, .wasm or .toml file")
     parser.add_argument(
         "--engine", metavar="E[,E]", help="engines in turn (default: host, sandbox, and other runtimes that are here)"
     )
@@ -65,6 +66,8 @@ def run(args: argparse.Namespace) -> int:
     if not 0 < args.seconds <= 3600:
         raise UsageError(f"--seconds: expected more than 0 and at most 3600, got {args.seconds:g}")
     asked = _engines(args.engine)
+    if args.model.suffix.lower() == ".toml":
+        return _run_pipeline(args, asked)
     if args.save and asked:
         raise UsageError("--save compares all engines of ours", hint="leave --engine out")
     inputs = [read_npy(path) for path in args.input] if args.input else None
@@ -93,6 +96,19 @@ def run(args: argparse.Namespace) -> int:
         choice = choose(report)
         print(f"auto takes {choice.engine} ({choice.isa}): {choice.reason}", file=sys.stderr)
         remember(report.module_sha256, choice)
+    return 0
+
+
+def _run_pipeline(args: argparse.Namespace, asked: tuple[str, ...]) -> int:
+    from edge_sdk.bench.pipeline import bench_pipeline, lines, unknown_options
+
+    if len(asked) > 1:
+        raise UsageError("--engine: a pipeline takes one, for all its models")
+    names = ("layers", "power", "save", "html", "input")
+    unknown_options({f"--{name}": bool(getattr(args, name)) for name in names} | {"--threads": args.threads != 1})
+    print(f"measuring {args.model} for {args.seconds:g} s", file=sys.stderr)
+    report = bench_pipeline(args.model, args.seconds, engine=asked[0] if asked else None)
+    print(json.dumps(report.as_dict(), indent=2) if args.json else "\n".join(lines(report)))
     return 0
 
 

@@ -27,7 +27,7 @@ from edge_sdk.units import printable
 
 #: verb -> (module, one line for the list of commands).
 COMMANDS: dict[str, tuple[str, str]] = {
-    "bench": ("edge_sdk.cli.bench", "measure a model"),
+    "bench": ("edge_sdk.cli.bench", "measure a model or a pipeline"),
     "boards": ("edge_sdk.cli.boards", "list the boards, show one"),
     "bundle": ("firmware_tools.cli.bundle", "pack a pipeline and its models into one signed file"),
     "convert": ("edge_sdk.cli.convert", "make a WebAssembly module of a model"),
