@@ -50,6 +50,7 @@ fuzz: $(VENV)/test-ready
 bench: $(VENV)/demo-ready
 	$(BIN)/python benchmarks/call_overhead.py
 	$(BIN)/python benchmarks/kernels.py
+	$(BIN)/python benchmarks/shapes.py
 	$(BIN)/python benchmarks/conversion.py
 	$(BIN)/python benchmarks/regression.py --against $(AGAINST)
 
