@@ -58,15 +58,25 @@ typedef struct edge_kernel {
 #define EDGE_KERNEL_PACKED(number, name, family) extern const edge_kernel edge_kernel_##name;
 #include "kernels.def"
 
+/* Calls name__ref, or the same loops compiled for AVX2 where `isa` has it. */
+#if defined(EDGE_BUILD_X86)
+#define EDGE_RUN_LOOPS(name, isa, desc, base) ((isa) == EDGE_ISA_REF ? name##__ref : name##__avx2)((desc), (base))
+#else
+#define EDGE_RUN_LOOPS(name, isa, desc, base) ((void)(isa), name##__ref((desc), (base)))
+#endif
+
 /* Defines the row of a plain kernel from its family's check(desc, id, memory), rows() and row_work(), and the function
  * that does the work, run(desc, base). */
-#define EDGE_PLAIN_ROW(family, NAME, RUN)                                                                    \
+#define EDGE_PLAIN_ROW(family, NAME, RUN) EDGE_ROW_WITH(family, NAME, ((void)isa, RUN(desc, base)))
+/* The same where the function is RUN__ref or, in loops of an .inc file, RUN__avx2. */
+#define EDGE_LOOPS_ROW(family, NAME, RUN) EDGE_ROW_WITH(family, NAME, EDGE_RUN_LOOPS(RUN, isa, desc, base))
+#define EDGE_ROW_WITH(family, NAME, CALL)                                                                    \
   static edge_status check_##NAME(const void *desc, const edge_memory *memory) {                             \
     return check(desc, EDGE_KERNEL_##NAME, memory);                                                          \
   }                                                                                                          \
   static void run_##NAME(const void *desc, edge_isa isa, uint8_t *base, const void *packed, void *scratch) { \
-    (void)isa, (void)packed, (void)scratch;                                                                  \
-    RUN(desc, base);                                                                                         \
+    (void)packed, (void)scratch;                                                                             \
+    CALL;                                                                                                    \
   }                                                                                                          \
   const edge_kernel edge_kernel_##NAME = {.name = #NAME,                                                     \
                                           .id = EDGE_KERNEL_##NAME,                                          \

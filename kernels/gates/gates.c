@@ -92,6 +92,6 @@ static uint64_t row_work(const void *desc) {
   return edge_mul(d->batch, (uint64_t)d->input_c + d->recurrent_c + EDGE_ROW_OVERHEAD);
 }
 
-EDGE_PLAIN_ROW(gates, gates_s8, edge_qs8_gates__ref);
-EDGE_PLAIN_ROW(gates, gates_f32, edge_f32_gates__ref);
-EDGE_PLAIN_ROW(gates, project_s8, edge_qs8_project__ref);
+EDGE_LOOPS_ROW(gates, gates_s8, edge_qs8_gates);
+EDGE_LOOPS_ROW(gates, gates_f32, edge_f32_gates);
+EDGE_LOOPS_ROW(gates, project_s8, edge_qs8_project);

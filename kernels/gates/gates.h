@@ -6,5 +6,6 @@
 
 typedef void edge_gates_kernel(const edge_gates_desc *d, uint8_t *base);
 edge_gates_kernel edge_qs8_gates__ref, edge_f32_gates__ref, edge_qs8_project__ref;
+edge_gates_kernel edge_qs8_gates__avx2, edge_f32_gates__avx2, edge_qs8_project__avx2;
 
 #endif

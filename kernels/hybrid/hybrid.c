@@ -75,4 +75,4 @@ static uint64_t row_work(const void *desc) {
   return edge_mul(d->batch, (uint64_t)d->input_c + d->recurrent_c + EDGE_ROW_OVERHEAD);
 }
 
-EDGE_PLAIN_ROW(hybrid, hybrid_f32, edge_f32_hybrid__ref);
+EDGE_LOOPS_ROW(hybrid, hybrid_f32, edge_f32_hybrid);

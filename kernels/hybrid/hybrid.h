@@ -5,6 +5,7 @@
 #include "../abi/kernel.h"
 #include "../common/dynamic_grid.h"
 
-void edge_f32_hybrid__ref(const edge_hybrid_desc *d, uint8_t *base);
+typedef void edge_hybrid_kernel(const edge_hybrid_desc *d, uint8_t *base);
+edge_hybrid_kernel edge_f32_hybrid__ref, edge_f32_hybrid__avx2;
 
 #endif

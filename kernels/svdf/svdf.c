@@ -76,8 +76,8 @@ static uint64_t row_work(const void *desc) {
     return check(desc, EDGE_KERNEL_svdf_##DTYPE, IS_FLOAT, memory);                                           \
   }                                                                                                           \
   static void run_##DTYPE(const void *desc, edge_isa isa, uint8_t *base, const void *packed, void *scratch) { \
-    (void)isa, (void)packed, (void)scratch;                                                                   \
-    KERNEL(desc, base);                                                                                       \
+    (void)packed, (void)scratch;                                                                              \
+    EDGE_RUN_LOOPS(KERNEL, isa, desc, base);                                                                  \
   }                                                                                                           \
   const edge_kernel edge_kernel_svdf_##DTYPE = {.name = "svdf_" #DTYPE,                                       \
                                                 .id = EDGE_KERNEL_svdf_##DTYPE,                               \
@@ -87,5 +87,5 @@ static uint64_t row_work(const void *desc) {
                                                 .row_work = row_work,                                         \
                                                 .run = run_##DTYPE};
 
-SVDF_ROW(s8, 0, edge_qs8_svdf__ref)
-SVDF_ROW(f32, 1, edge_f32_svdf__ref)
+SVDF_ROW(s8, 0, edge_qs8_svdf)
+SVDF_ROW(f32, 1, edge_f32_svdf)
