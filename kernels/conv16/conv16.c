@@ -76,4 +76,4 @@ static uint64_t row_work(const void *desc) {
   return edge_add(edge_mul(d->output_c, edge_add(depth(d), 8)), EDGE_ROW_OVERHEAD);
 }
 
-EDGE_PLAIN_ROW(conv16, conv2d_s16, edge_qs16_conv2d__ref);
+EDGE_LOOPS_ROW(conv16, conv2d_s16, edge_qs16_conv2d);

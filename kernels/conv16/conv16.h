@@ -5,5 +5,6 @@
 #include "../abi/kernel.h"
 
 void edge_qs16_conv2d__ref(const edge_conv16_desc *d, uint8_t *base);
+void edge_qs16_conv2d__avx2(const edge_conv16_desc *d, uint8_t *base);
 
 #endif

@@ -90,8 +90,8 @@ static uint64_t row_work_by_pixel(const void *desc) {
     return check(desc, EDGE_KERNEL_dynamic_##NAME, STEP, memory);                                            \
   }                                                                                                          \
   static void run_##NAME(const void *desc, edge_isa isa, uint8_t *base, const void *packed, void *scratch) { \
-    (void)isa, (void)packed, (void)scratch;                                                                  \
-    KERNEL(desc, base);                                                                                      \
+    (void)packed, (void)scratch;                                                                             \
+    EDGE_RUN_LOOPS(KERNEL, isa, desc, base);                                                                 \
   }                                                                                                          \
   const edge_kernel edge_kernel_dynamic_##NAME = {.name = "dynamic_" #NAME,                                  \
                                                   .id = EDGE_KERNEL_dynamic_##NAME,                          \
@@ -101,7 +101,7 @@ static uint64_t row_work_by_pixel(const void *desc) {
                                                   .row_work = row_work_by_##BY,                              \
                                                   .run = run_##NAME};
 
-DYNAMIC_ROW(range_f32, RANGE, block, edge_f32_dynamic_range__ref)
-DYNAMIC_ROW(round_f32, ROUND, block, edge_f32_dynamic_round__ref)
-DYNAMIC_ROW(round_s8, ROUND_S8, block, edge_qs8_dynamic_round__ref)
-DYNAMIC_ROW(scale_f32, SCALE, pixel, edge_f32_dynamic_scale__ref)
+DYNAMIC_ROW(range_f32, RANGE, block, edge_f32_dynamic_range)
+DYNAMIC_ROW(round_f32, ROUND, block, edge_f32_dynamic_round)
+DYNAMIC_ROW(round_s8, ROUND_S8, block, edge_qs8_dynamic_round)
+DYNAMIC_ROW(scale_f32, SCALE, pixel, edge_f32_dynamic_scale)

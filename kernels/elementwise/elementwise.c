@@ -80,23 +80,19 @@ static uint64_t row_work(const void *desc) {
   return 16;
 }
 
-static void requantize(const edge_elementwise_desc *d, uint8_t *base) {
-  if (d->end - d->begin < 256) {
-    edge_qs8_requantize__ref(d, base);
+static void requantize(const edge_elementwise_desc *d, edge_isa isa, uint8_t *base) {
+  if (isa == EDGE_ISA_REF || d->end - d->begin < 256) {
+    EDGE_RUN_LOOPS(edge_qs8_requantize, isa, d, base);
   } else {
-    edge_qs8_requantize__table(d, base);
+    EDGE_RUN_LOOPS(edge_qs8_requantize_table, isa, d, base);
   }
 }
 
 /* Defines the row of kernel NAME. */
-#define ELEMENTWISE_ROW(NAME, CHECK, KERNEL, REF)                                                            \
+#define ELEMENTWISE_ROW(NAME, CHECK, CALL)                                                                   \
   static void run_##NAME(const void *desc, edge_isa isa, uint8_t *base, const void *packed, void *scratch) { \
     (void)packed, (void)scratch;                                                                             \
-    if (isa == EDGE_ISA_REF) {                                                                               \
-      REF(desc, base);                                                                                       \
-    } else {                                                                                                 \
-      KERNEL(desc, base);                                                                                    \
-    }                                                                                                        \
+    CALL;                                                                                                    \
   }                                                                                                          \
   const edge_kernel edge_kernel_##NAME = {.name = #NAME,                                                     \
                                           .id = EDGE_KERNEL_##NAME,                                          \
@@ -106,7 +102,7 @@ static void requantize(const edge_elementwise_desc *d, uint8_t *base) {
                                           .row_work = row_work,                                              \
                                           .run = run_##NAME};
 
-ELEMENTWISE_ROW(quantize_f32_s8, check_quantize, edge_f32_qs8_quantize__ref, edge_f32_qs8_quantize__ref)
-ELEMENTWISE_ROW(dequantize_s8_f32, check_dequantize, edge_qs8_f32_dequantize__ref, edge_qs8_f32_dequantize__ref)
-ELEMENTWISE_ROW(requantize_s8, check_requantize, requantize, edge_qs8_requantize__ref)
-ELEMENTWISE_ROW(clamp_f32, check_clamp, edge_f32_clamp__ref, edge_f32_clamp__ref)
+ELEMENTWISE_ROW(quantize_f32_s8, check_quantize, EDGE_RUN_LOOPS(edge_f32_qs8_quantize, isa, desc, base))
+ELEMENTWISE_ROW(dequantize_s8_f32, check_dequantize, EDGE_RUN_LOOPS(edge_qs8_f32_dequantize, isa, desc, base))
+ELEMENTWISE_ROW(requantize_s8, check_requantize, requantize(desc, isa, base))
+ELEMENTWISE_ROW(clamp_f32, check_clamp, EDGE_RUN_LOOPS(edge_f32_clamp, isa, desc, base))

@@ -80,6 +80,6 @@ static uint64_t row_work(const void *desc) {
   return edge_add(edge_mul(edge_add(d->k, 8), d->n), EDGE_ROW_OVERHEAD);
 }
 
-EDGE_PLAIN_ROW(matmul, matmul_f32, edge_f32_matmul__ref);
-EDGE_PLAIN_ROW(matmul, matmul_s8, edge_qs8_matmul__ref);
-EDGE_PLAIN_ROW(matmul, matmul_s16, edge_qs16_matmul__ref);
+EDGE_LOOPS_ROW(matmul, matmul_f32, edge_f32_matmul);
+EDGE_LOOPS_ROW(matmul, matmul_s8, edge_qs8_matmul);
+EDGE_LOOPS_ROW(matmul, matmul_s16, edge_qs16_matmul);
