@@ -18,6 +18,8 @@ from tests.unit.compiler.quantize.float_models import measured
 SEEDS = range(3)
 #: Of an operator's nodes at the median; of each. One value may stretch the range of 255 steps beyond all the others.
 MEDIAN_DB, LEAST_DB = 25.0, 10.0
+#: Those that a step of an input near 0 may move by any distance: judged at the median only.
+POLES = {"rsqrt"}
 
 
 def graph_and_samples(data: bytes, draws: list[list[np.ndarray]]) -> tuple[Graph, list[tuple[np.ndarray, ...]]]:
@@ -53,4 +55,5 @@ def test_every_row_is_an_op() -> None:
 def test_the_int8_form_of_every_operator_is_close_to_its_float_form(found: dict[str, list[float]]) -> None:
     print({op: [round(value, 1) for value in values] for op, values in sorted(found.items())})
     assert not RULES.keys() - found.keys()
-    assert not {op: values for op, values in found.items() if np.median(values) < MEDIAN_DB or min(values) < LEAST_DB}
+    assert not {op: values for op, values in found.items() if np.median(values) < MEDIAN_DB}
+    assert not {op: values for op, values in found.items() if min(values) < LEAST_DB and op not in POLES}

@@ -105,7 +105,7 @@ def specs_of(monkeypatch: pytest.MonkeyPatch) -> list[EngineSpec]:
 def test_the_deadline_holds_between_the_kernels_of_straight_code(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = specs_of(monkeypatch)
     x = np.ones(COUNT, np.float32)
-    with open_session(forward(1000), engine="sandbox", deadline_s=0.02) as model:
+    with open_session(forward(4000), engine="sandbox", deadline_s=0.02) as model:
         assert [spec.epochs for spec in seen] == [False]
         for _ in range(2):
             with pytest.raises(DeadlineError, match=r"infer took longer than the deadline of 0\.02 s"):
