@@ -369,7 +369,7 @@ static uint32_t scratch_at(const void *desc) { return ((const edge_conv2d_desc *
       .scratch_bytes = scratch_bytes_##dtype,                                                                       \
       .packed_at = packed_at,                                                                                       \
       .scratch_at = scratch_at,                                                                                     \
-      .share = is_float ? 6 : 4,                                                                                    \
+      .share = is_float ? 48 : 16,                                                                                  \
       .run = run_##dtype,                                                                                           \
       .columns = columns,                                                                                           \
       .run_columns = run_columns_##dtype,                                                                           \
