@@ -88,6 +88,8 @@ static inline edge_reals edge_reals_splat(float x) { return _mm256_set1_ps(x); }
 static inline edge_reals edge_reals_load(const void *from) { return _mm256_loadu_ps((const float *)from); }
 static inline void edge_reals_store(void *to, edge_reals x) { _mm256_storeu_ps((float *)to, x); }
 static inline edge_reals edge_reals_add(edge_reals a, edge_reals b) { return _mm256_add_ps(a, b); }
+/* a * b + c, rounded once. */
+static inline edge_reals edge_reals_madd(edge_reals a, edge_reals b, edge_reals c) { return _mm256_fmadd_ps(a, b, c); }
 /* Operands in this order keep a NaN. */
 static inline edge_reals edge_reals_clamp(edge_reals x, edge_reals low, edge_reals high) {
   return _mm256_min_ps(high, _mm256_max_ps(low, x));

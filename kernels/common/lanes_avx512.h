@@ -90,6 +90,8 @@ static inline edge_reals edge_reals_splat(float x) { return _mm512_set1_ps(x); }
 static inline edge_reals edge_reals_load(const void *from) { return _mm512_loadu_ps(from); }
 static inline void edge_reals_store(void *to, edge_reals x) { _mm512_storeu_ps(to, x); }
 static inline edge_reals edge_reals_add(edge_reals a, edge_reals b) { return _mm512_add_ps(a, b); }
+/* a * b + c, rounded once. */
+static inline edge_reals edge_reals_madd(edge_reals a, edge_reals b, edge_reals c) { return _mm512_fmadd_ps(a, b, c); }
 /* Operands in this order keep a NaN. */
 static inline edge_reals edge_reals_clamp(edge_reals x, edge_reals low, edge_reals high) {
   return _mm512_min_ps(high, _mm512_max_ps(low, x));

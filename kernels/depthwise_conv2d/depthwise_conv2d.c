@@ -11,7 +11,7 @@ static const edge_dw_kernel *kernel_s8(const edge_dw_desc *d, edge_isa isa) {
     case EDGE_ISA_AVX512VNNI:
       /* What int8 leaves of 127 - -128 is no int8. */
       if (d->filter_zero_point != -128) return &edge_qs8_depthwise_conv2d__avx512vnni;
-      return d->output_c < 16 ? &edge_qs8_depthwise_conv2d__avx2_c8 : &edge_qs8_depthwise_conv2d__avx2_c16;
+      __attribute__((fallthrough));
     case EDGE_ISA_AVX2:
       return d->output_c < 16 ? &edge_qs8_depthwise_conv2d__avx2_c8 : &edge_qs8_depthwise_conv2d__avx2_c16;
 #elif defined(EDGE_BUILD_AARCH64)

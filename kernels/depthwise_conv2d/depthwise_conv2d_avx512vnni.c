@@ -1,4 +1,4 @@
-/* Depthwise convolution for AVX-512 with VNNI; f32 is as in AVX2. int8 goes by vpdpbusd, four taps of a channel in each
+/* Depthwise convolution for AVX-512 with VNNI. int8 goes by vpdpbusd, four taps of a channel in each
  * 32 bits.
  *
  * A tile is 64 lanes: 64 channels of a pixel, 32 of two, 16 of four or 8 of eight. Interleaving the bytes of four taps
@@ -14,6 +14,7 @@
  * bias - (input_zero_point + 128) * sum of the weights. Weights without their zero point need 9 bits: then what int8
  * leaves of them follows, in as much room again.
  */
+#include "../common/lanes_avx512.h"
 #include "../common/scale_avx512.h"
 #include "depthwise_conv2d.h"
 
@@ -352,68 +353,7 @@ static void run_s8(const edge_dw_desc *d, const void *packed, const uint8_t *con
 const edge_dw_kernel edge_qs8_depthwise_conv2d__avx512vnni = {
     .pixels = run_s8, .tile = 8, .padded = 1, .packed_bytes = packed_bytes, .pack = pack};
 
-/* ---- f32 ---- */
-
-/* 16 channels of `block` neighbouring pixels, or of one pixel and `block` tiles: see depthwise_conv2d_avx2.c. */
-INLINE void block_f32(const edge_dw_desc *d, const float *weights, size_t weight_step, const uint8_t *const *taps,
-                      size_t at, size_t step, const uint32_t block, uint32_t count, float *output, size_t next) {
-  const __m512 low = _mm512_set1_ps(d->act_min.f), high = _mm512_set1_ps(d->act_max.f);
-  __m512 sums[8];
-  for (uint32_t p = 0; p < block; p++) sums[p] = _mm512_loadu_ps(weights + p * weight_step);
-  for (uint32_t k = 0; k < count; k++) {
-    const float *w = weights + 16u * (k + 1u);
-    const uint8_t *from = taps[k] + at;
-    for (uint32_t p = 0; p < block; p++) {
-      sums[p] = _mm512_fmadd_ps(_mm512_loadu_ps(from + p * step), _mm512_loadu_ps(w + p * weight_step), sums[p]);
-    }
-  }
-  /* Operands in this order keep a NaN. */
-  for (uint32_t p = 0; p < block; p++) {
-    _mm512_storeu_ps(output + p * next, _mm512_min_ps(high, _mm512_max_ps(low, sums[p])));
-  }
-}
-
-/* All channels of `block` pixels. */
-INLINE void blocks_f32(const edge_dw_desc *d, const void *packed, const uint8_t *const *taps, size_t at, size_t step,
-                       const uint32_t block, uint32_t count, float *output) {
-  const float *weights = packed;
-  const size_t tile = 16u * (count + 1u);
-  uint32_t c = 0;
-  for (; block == 1 && c + 64u <= d->output_c; c += 64u, weights += 4u * tile) {
-    block_f32(d, weights, tile, taps, at + 4u * (size_t)c, 64, 4, count, output + c, 16);
-  }
-  for (; c < d->output_c; c += 16u, weights += tile) {
-    const uint32_t start = edge_dw_start(c, 16, d->output_c);
-    block_f32(d, weights, 0, taps, at + 4u * (size_t)start, step, block, count, output + start, d->output_c);
-  }
-}
-
-INLINE void pixels_f32(const edge_dw_desc *d, const void *packed, const uint8_t *const *taps, size_t step,
-                       uint32_t pixels, uint8_t *output, uint32_t count) {
-  float *to = (float *)(void *)output;
-  size_t at = 0;
-  for (; pixels >= 8; pixels -= 8u, at += 8u * step, to += 8u * (size_t)d->output_c) {
-    blocks_f32(d, packed, taps, at, step, 8, count, to);
-  }
-  if (pixels >= 4) {
-    blocks_f32(d, packed, taps, at, step, 4, count, to);
-    pixels -= 4u, at += 4u * step, to += 4u * (size_t)d->output_c;
-  }
-  if (pixels >= 2) {
-    blocks_f32(d, packed, taps, at, step, 2, count, to);
-    pixels -= 2u, at += 2u * step, to += 2u * (size_t)d->output_c;
-  }
-  if (pixels != 0) blocks_f32(d, packed, taps, at, step, 1, count, to);
-}
-
-static void run_f32(const edge_dw_desc *d, const void *packed, const uint8_t *const *taps, size_t step, uint32_t pixels,
-                    uint8_t *output) {
-  if (edge_dw_taps(d) == 9) {
-    pixels_f32(d, packed, taps, step, pixels, output, 9);
-  } else {
-    pixels_f32(d, packed, taps, step, pixels, output, edge_dw_taps(d));
-  }
-}
+#include "depthwise_conv2d_f32.inc"
 
 const edge_dw_kernel edge_f32_depthwise_conv2d__avx512vnni = {
     .pixels = run_f32, .tile = 16, .positions = 16, .padded = 1};

@@ -273,6 +273,20 @@ EDGE_INLINE void tile_s8(const edge_gemm_task *task, const uint8_t *a, const int
   store_s8(output, task->output_stride, acc, f, l, mr, nt, as, half);
 }
 
+/* Does ROWS(first, how many) for all rows; the last, where they are less than four, with some of those before again:
+ * that is better than one at a time. */
+#define OVER_ROWS(rows)                               \
+  do {                                                \
+    uint32_t row = 0;                                 \
+    for (; (rows) - row >= 8; row += 8) ROWS(row, 8); \
+    for (; (rows) - row >= 4; row += 4) ROWS(row, 4); \
+    if ((rows) > 4 && row < (rows)) {                 \
+      ROWS((rows) - 4u, 4);                           \
+    } else {                                          \
+      for (; row < (rows); row += 1) ROWS(row, 1);    \
+    }                                                 \
+  } while (0)
+
 /* All rows of the panel for `nt` tiles. */
 EDGE_INLINE void rows_s8(const edge_gemm_task *task, const uint8_t *a, uint32_t rows, const uint8_t *tiles,
                          int8_t *output, const int nt, const int as, const int half) {
@@ -282,17 +296,11 @@ EDGE_INLINE void rows_s8(const edge_gemm_task *task, const uint8_t *a, uint32_t 
 #define ROWS(row, mr)                                                                    \
   tile_s8(task, a + (row) * task->panel_stride, edge_row_terms(task, row), tiles, f, &l, \
           output + (row) * task->output_stride, mr, nt, as, half)
-  uint32_t row = 0;
-  if (nt < 4) {
-    for (; rows - row >= 8; row += 8) ROWS(row, 8);
-    for (; rows - row >= 4; row += 4) ROWS(row, 4);
-    /* The last rows with some of those before, again: better than one at a time. */
-    if (rows > 4 && row < rows) {
-      ROWS(rows - 4u, 4);
-      return;
-    }
+  if (nt == 4) { /* a single row */
+    ROWS(0, 1);
+  } else {
+    OVER_ROWS(rows);
   }
-  for (; row < rows; row += 1) ROWS(row, 1);
 #undef ROWS
 }
 
@@ -416,14 +424,7 @@ EDGE_INLINE void rows_f32(const edge_gemm_task *task, const uint8_t *a, uint32_t
                           uint8_t *output, const int nt, const int half) {
 #define ROWS(row, mr) \
   tile_f32(task, a + (row) * task->panel_stride, tiles, output + (row) * task->output_stride, mr, nt, half)
-  uint32_t row = 0;
-  for (; rows - row >= 8; row += 8) ROWS(row, 8);
-  for (; rows - row >= 4; row += 4) ROWS(row, 4);
-  if (rows > 4 && row < rows) {
-    ROWS(rows - 4u, 4);
-    return;
-  }
-  for (; row < rows; row += 1) ROWS(row, 1);
+  OVER_ROWS(rows);
 #undef ROWS
 }
 

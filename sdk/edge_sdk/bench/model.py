@@ -305,7 +305,7 @@ def _machine() -> dict[str, str]:
     return {
         "board": found.board.name if found.board is not None else "unknown",
         "arch": probe.arch,
-        "cpu": probe.cpu_model or ", ".join(probe.cpu_parts),
+        "cpu": probe.cpu,
         "python": platform.python_version(),
         "wasmtime": metadata.version("wasmtime"),
         "edge_sdk": _own_version(),

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from edge_sdk.bench.interleave import Samples
 from edge_sdk.errors import UsageError
 from edge_sdk.pipeline import Pipeline, build
 from edge_sdk.reading import Array, Frame, StreamSpec
@@ -52,7 +53,7 @@ class StepResult:
     median_us: float | None = None
     p99_us: float | None = None
     share: float = 0.0
-    giving_ns: list[int] = field(default_factory=list, repr=False)
+    giving_ns: list[float] = field(default_factory=list, repr=False)
 
     def note(self, spent_ns: int, given: int) -> None:
         """Count one call."""
@@ -64,10 +65,10 @@ class StepResult:
 
     def finish(self, all_ms: float) -> None:
         """Work out what is derived from the rest."""
-        ordered = sorted(self.giving_ns)
-        if ordered:
-            self.median_us = round(ordered[len(ordered) // 2] / 1000, 3)
-            self.p99_us = round(ordered[max(0, ceil(len(ordered) * 0.99) - 1)] / 1000, 3)
+        if self.giving_ns:
+            samples = Samples(1, self.giving_ns)
+            self.median_us = round(samples.median_ns / 1000, 3)
+            self.p99_us = round(samples.percentile_ns(99) / 1000, 3)
         self.share = round(self.cpu_ms / all_ms, 4) if all_ms else 0.0
         self.cpu_ms = round(self.cpu_ms, 3)
 

@@ -62,6 +62,11 @@ class Probe:
         return next(iter(self.cpu_fields("model name")), "")
 
     @property
+    def cpu(self) -> str:
+        """The processor in words: its model, or the numbers of its parts where it has no name."""
+        return self.cpu_model or ", ".join(self.cpu_parts)
+
+    @property
     def cpu_features(self) -> frozenset[str]:
         """Words that every core has: a big.LITTLE machine runs a thread on any of them."""
         lines = self.cpu_fields("Features") or self.cpu_fields("flags")

@@ -109,7 +109,7 @@ def as_object(found: Detection, probe: Probe, engines: Engines, checks: list[Che
         "board_evidence": list(found.evidence),
         "board_statement": found.statement,
         "arch": probe.arch,
-        "cpu": probe.cpu_model or ", ".join(probe.cpu_parts),
+        "cpu": probe.cpu,
         "cpu_features": sorted(probe.cpu_features),
         "cores": probe.cores,
         "memory_mib": probe.memory_mib,

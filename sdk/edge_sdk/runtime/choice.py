@@ -36,15 +36,11 @@ class Choice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: str
     machine: str
 
-    @property
-    def isa_number(self) -> int:
-        return next(number for number, name in ISAS.items() if name == self.isa)
-
 
 def this_machine() -> str:
     """Return what kind of processor this is, in words."""
     probe = read_probe()
-    return f"{platform.machine()} {probe.cpu_model or ', '.join(probe.cpu_parts)}"
+    return f"{platform.machine()} {probe.cpu}"
 
 
 def remember(module_sha256: str, choice: Choice) -> Path:

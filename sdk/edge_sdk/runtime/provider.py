@@ -134,7 +134,7 @@ def make_plan(
         return _sandbox_plan(module, engine, standalone, status, safe_traps)
     number, reason = library.isa, "native kernels work here: the self-test passed"
     if choice is not None and choice.isa in usable_isas(library):
-        number, reason = choice.isa_number, choice.reason
+        number, reason = _isa_number(library, choice.isa), choice.reason
     elif isa:
         number = _isa_number(library, isa)
     spec = host_spec(module.memory_bytes, safe_traps=safe_traps)
