@@ -101,6 +101,7 @@ url = "mqtt://127.0.0.1:{port}"
 connect_timeout_s = 1.5
 flush_timeout_s = 1
 required = {required}
+outbox = {{ path = "{port}.db" }}
 """
 
 

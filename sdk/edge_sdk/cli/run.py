@@ -182,9 +182,9 @@ def _run_pipeline(args: argparse.Namespace) -> int:
 
 
 def _undelivered(pipeline: Pipeline) -> int:
-    """Return how many results a sink gave up on; each sink has already said so."""
+    """Return how many results did not arrive: lost, or kept for the next run; each sink has already said so."""
     counts = [outlet.sink.counts() for outlet in pipeline.outlets]
-    return sum(count.get("waiting", 0) + count.get("dropped", 0) for count in counts)
+    return sum(count.get(name, 0) for count in counts for name in ("waiting", "dropped", "damaged"))
 
 
 def _run_model(args: argparse.Namespace) -> int:

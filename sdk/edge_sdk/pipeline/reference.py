@@ -72,7 +72,7 @@ def _scalar(value: Mapping[str, Any]) -> str:
 
 def _default(value: Mapping[str, Any]) -> str:
     default = value.get("default")
-    return "" if default in (None, [], {}, "") else f"`{json.dumps(default)}`"
+    return "" if default in (None, [], "") or isinstance(default, dict) else f"`{json.dumps(default)}`"
 
 
 def _cell(text: str) -> str:

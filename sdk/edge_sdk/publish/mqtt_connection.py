@@ -26,7 +26,9 @@ VERSION_NAMES = {V5: "MQTT 5", V311: "MQTT 3.1.1"}
 UNSUPPORTED_VERSION = 0x84
 REFUSED_CREDENTIALS = (0x86, 0x87)
 #: Messages sent but not yet confirmed; fewer where the broker's Receive Maximum is lower.
-WINDOW = 20
+WINDOW = 100
+#: The largest packet there can be (MQTT 5, section 2.1.4).
+MAX_PACKET_BYTES = 268_435_460
 #: How often keep-alive is looked at.
 MISC_S = 1.0
 #: For the last packet, when the peer no longer reads.
@@ -35,11 +37,17 @@ GOODBYE_S = 0.5
 
 @dataclass(frozen=True)
 class Connected:
-    """CONNACK came; `code` below 0x80 is success. `window`: messages the broker takes unconfirmed."""
+    """CONNACK came; `code` below 0x80 is success.
+
+    Attributes:
+        window: messages the broker takes unconfirmed.
+        max_packet_bytes: the largest packet it takes.
+    """
 
     code: int
     reason: str
     window: int
+    max_packet_bytes: int
 
 
 @dataclass(frozen=True)
@@ -53,43 +61,53 @@ class Confirmed:
 
 @dataclass(frozen=True)
 class Lost:
-    """The connection is over."""
+    """The connection is over. `by_peer`: the broker ended it; `code`: the reason it gave, 0 for none."""
 
     reason: str
+    by_peer: bool = False
+    code: int = 0
 
 
 Event = Connected | Confirmed | Lost
 
 
 class Doorbell:
-    """Wakes a thread that waits for a socket. Ringing twice is like ringing once; any thread may ring."""
+    """Wakes a thread that waits for a socket. Ringing twice is like ringing once; any thread may ring, at any time."""
 
     def __init__(self) -> None:
+        self._inside: socket.socket | None = None
+        self._button: socket.socket | None = None
+
+    def open(self) -> None:
         self._inside, self._button = socket.socketpair()
         self._inside.setblocking(False)
         self._button.setblocking(False)
 
     def fileno(self) -> int:
-        return self._inside.fileno()
+        return self._inside.fileno() if self._inside is not None else -1
 
     def ring(self) -> None:
-        with suppress(OSError):  # full: it rings already; closed: nobody listens any more
-            self._button.send(b"!")
+        button = self._button
+        if button is not None:
+            with suppress(OSError):  # full: it rings already; closed: nobody listens any more
+                button.send(b"!")
 
     def wait(self, timeout_s: float) -> None:
         """Wait for a ring, and silence the bell."""
         poll = select.poll()
-        poll.register(self._inside, select.POLLIN)
+        poll.register(self, select.POLLIN)
         poll.poll(1000 * max(0.0, timeout_s))
         self.silence()
 
     def silence(self) -> None:
-        with suppress(OSError):
-            self._inside.recv(4096)
+        if self._inside is not None:
+            with suppress(OSError):
+                self._inside.recv(4096)
 
     def close(self) -> None:
-        self._inside.close()
-        self._button.close()
+        for one in (self._inside, self._button):
+            if one is not None:
+                one.close()
 
 
 class Connection:
@@ -123,6 +141,8 @@ class Connection:
             protocol=version,
             reconnect_on_failure=False,
         )
+        # Our own window is what limits; a few retained messages go out beside it.
+        self._client.max_inflight_messages_set(2 * WINDOW)
         if not plain:
             self._client.will_set(settings.status_topic, b"offline", qos=1, retain=True)
         if settings.username is not None and not plain:
@@ -210,21 +230,26 @@ class Connection:
         if code:
             self._lost(paho.error_string(code))
 
-    def _lost(self, reason: str) -> None:
+    def _lost(self, reason: str, *, by_peer: bool = False, code: int = 0) -> None:
         if not any(isinstance(event, Lost) for event in self._events):
-            self._events.append(Lost(reason))
+            self._events.append(Lost(reason, by_peer, code))
 
     def _on_connect(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
-        window = min(WINDOW, int(getattr(properties, "ReceiveMaximum", WINDOW)))
-        self._events.append(Connected(int(reason.value), str(reason), window))
+        window = max(1, min(WINDOW, int(getattr(properties, "ReceiveMaximum", WINDOW))))
+        packet = int(getattr(properties, "MaximumPacketSize", MAX_PACKET_BYTES))
+        self._events.append(Connected(int(reason.value), str(reason), window, packet))
 
     def _on_publish(self, client: Any, userdata: Any, mid: int, reason: Any, properties: Any) -> None:
         self._events.append(Confirmed(mid, int(reason.value), str(reason)))
 
     def _on_disconnect(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
         # paho has no words of its own for an end without DISCONNECT: it says "Unspecified error".
-        told = flags.is_disconnect_packet_from_server or str(reason) != "Unspecified error"
-        self._lost(str(reason) if told else "closed by the broker or the network")
+        if flags.is_disconnect_packet_from_server:
+            self._lost(str(reason), by_peer=True, code=int(reason.value))
+        elif str(reason) != "Unspecified error":
+            self._lost(str(reason))
+        else:
+            self._lost("closed by the broker or the network", by_peer=True)
 
 
 def _why(fault: Exception) -> str:

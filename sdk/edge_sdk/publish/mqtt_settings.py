@@ -13,7 +13,7 @@ import string
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -21,6 +21,7 @@ from msgspec import Meta
 
 from edge_sdk.config import Secret, Where
 from edge_sdk.errors import AccessDeniedError, TargetNotFoundError
+from edge_sdk.publish.outbox_options import OutboxOptions
 from edge_sdk.registry import nearest
 
 log = logging.getLogger(__name__)
@@ -55,10 +56,15 @@ class MqttOptions(msgspec.Struct, frozen=True, kw_only=True):
     cert: Annotated[str | None, Meta(description="own certificate (PEM)")] = None
     key: Annotated[str | None, Meta(description="own private key (PEM, not encrypted)")] = None
     keepalive_s: Annotated[int, Meta(ge=5, le=3600, description="longest silence before a ping")] = 30
-    queue: Annotated[
-        int,
-        Meta(ge=1, le=1_000_000, description="results kept in memory while the broker is away; the oldest go first"),
-    ] = 10_000
+    outbox: Annotated[OutboxOptions, Meta(description="where results wait for the broker")] = OutboxOptions()
+    no_subscribers: Annotated[
+        Literal["deliver", "retry"],
+        Meta(description="retry: a result that the broker took but nobody subscribes to (reason 0x10) waits"),
+    ] = "deliver"
+    report_s: Annotated[
+        float,
+        Meta(ge=0, le=86400, description="how often {topic_prefix}/delivery tells of waiting and losses; 0: never"),
+    ] = 30.0
     required: Annotated[bool, Meta(description="do not start without the broker")] = False
     connect_timeout_s: Annotated[float, Meta(gt=0, le=600, description="for one attempt, and for `required`")] = 10.0
     flush_timeout_s: Annotated[float, Meta(ge=0, le=600, description="for what is queued when the pipeline stops")] = (
@@ -82,6 +88,7 @@ class Settings:
     client_id: str
     topic: str
     status_topic: str
+    report_topic: str
     username: str | None
     password: Secret | None
     tls: ssl.SSLContext | None
@@ -110,6 +117,7 @@ def settings_of(options: MqttOptions, where: Where, pipeline: str, device: str) 
         options.client_id or _default_client_id(device, pipeline, where),
         topic,
         prefix + "/status",
+        prefix + "/delivery",
         options.username,
         password,
         _tls(options, scheme, where),

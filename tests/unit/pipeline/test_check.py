@@ -43,7 +43,7 @@ def test_a_variable_that_is_set_is_checked(tmp_path: Path) -> None:
         'ca = "none.pem"',
         'password = "${env:PW}"',
         'topic = "{stop}"',
-        "queue = 0",
+        "report_s = -1",
         "colour = 1",
     ],
 )

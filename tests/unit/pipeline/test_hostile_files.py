@@ -56,7 +56,7 @@ GOOD: dict[str, Any] = {
             "url": "mqtt://127.0.0.1:1",
             "topic": "a/{step}",
             "username": "me",
-            "queue": 9,
+            "outbox": {"max_messages": 99, "when_full": "thin"},
         },
     ],
 }

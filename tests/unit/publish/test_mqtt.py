@@ -20,7 +20,7 @@ import pytest
 from paho.mqtt.enums import MQTTProtocolVersion
 
 from edge_sdk.config import FromEnvironment, Where, decode
-from edge_sdk.errors import AccessDeniedError, TransferError
+from edge_sdk.errors import AccessDeniedError, BusyError, TransferError
 from edge_sdk.publish.mqtt import MqttSink
 from edge_sdk.publish.mqtt_settings import MqttOptions
 from edge_sdk.reading import Result
@@ -37,7 +37,7 @@ RESULT = Result(
     np.zeros(1, np.float32),
     latency_s={"total": 0.0},
 )
-TOPIC, STATUS = "edge/gw/p/score", "edge/gw/p/status"
+TOPIC, STATUS, REPORT = "edge/gw/p/score", "edge/gw/p/status", "edge/gw/p/delivery"
 
 
 def sink_of(folder: Path, url: str, *, number: int = 0, **options: object) -> MqttSink:
@@ -184,25 +184,28 @@ def test_other_refusals_do_not_make_it_older(tmp_path: Path) -> None:
         sink = sink_of(tmp_path, strict.url)
         sink.open()
         until(lambda: "Not authorized" in sink.state, "the refusal")
-        assert sink._version == MQTTProtocolVersion.MQTTv5
+        assert sink._courier._version == MQTTProtocolVersion.MQTTv5
         sink.close()
 
 
-def test_a_full_queue_drops_the_oldest_and_says_so(
+def test_a_full_outbox_drops_the_oldest_and_says_so(
     tmp_path: Path, absent: Mosquitto, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sink = sink_of(tmp_path, absent.url, queue=10)
+    sink = sink_of(tmp_path, absent.url, outbox={"max_messages": 10})
     sink.open()
     with caplog.at_level(logging.WARNING):
         publish(sink, range(25))
-    assert sink.counts()["dropped"] == 15
-    assert "queue full, results dropped: 1" in caplog.text
+        until(lambda: sink.counts()["dropped"] == 15, "the oldest are dropped")
+    assert "full (drop_oldest), messages lost: " in caplog.text
     absent.start()
     client = Subscriber(absent.port)
-    until(lambda: sink.counts()["waiting"] == 0, "the queue is empty")
+    until(lambda: sink.counts()["waiting"] == 0, "the outbox is empty")
     sink.close()
-    client.close()
     assert sink.counts()["delivered"] == 10
+    assert numbers(client) == list(range(15, 25))
+    (report,) = {payload for topic, payload, _ in client.messages if topic == REPORT and b'"waiting":0' in payload}
+    assert json.loads(report)["lost_no_room"] == 15
+    client.close()
 
 
 def test_required_refuses_to_start_without_the_broker(tmp_path: Path) -> None:
@@ -213,13 +216,46 @@ def test_required_refuses_to_start_without_the_broker(tmp_path: Path) -> None:
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("mqtt ")]
 
 
-def test_undelivered_results_are_said_loudly_at_the_end(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    sink = sink_of(tmp_path, f"mqtt://127.0.0.1:{free_port()}", flush_timeout_s=0.2)
+def test_what_was_not_delivered_goes_out_with_the_next_run(
+    tmp_path: Path, absent: Mosquitto, caplog: pytest.LogCaptureFixture
+) -> None:
+    sink = sink_of(tmp_path, absent.url, flush_timeout_s=0.2)
+    sink.open()
+    publish(sink, range(3))
+    with caplog.at_level(logging.WARNING):
+        sink.close()
+    assert "3 results wait on disk for the next run" in caplog.text
+    absent.start()
+    client = Subscriber(absent.port)
+    later = sink_of(tmp_path, absent.url)
+    later.open()
+    publish(later, range(3, 5))
+    until(lambda: len(numbers(client)) >= 5, "all five")
+    later.close()
+    found = [json.loads(payload) for payload in client.payloads(TOPIC)]
+    client.close()
+    assert sorted(one["seq"] for one in found) == [0, 1, 2, 3, 4]
+    assert {one["seq"] for one in found if one.get("historical")} == {0, 1, 2}
+    assert len({one["id"] for one in found}) == 5
+
+
+def test_without_a_disk_results_that_were_not_delivered_are_lost_loudly(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    sink = sink_of(tmp_path, f"mqtt://127.0.0.1:{free_port()}", flush_timeout_s=0.2, outbox={"durable": False})
     sink.open()
     publish(sink, range(3))
     with caplog.at_level(logging.ERROR):
         sink.close()
     assert "3 results were not delivered" in caplog.text
+
+
+def test_a_second_run_of_a_pipeline_is_refused(tmp_path: Path) -> None:
+    sinks = [sink_of(tmp_path, f"mqtt://127.0.0.1:{free_port()}", flush_timeout_s=0) for _ in range(2)]
+    sinks[0].open()
+    with pytest.raises(BusyError, match="another run uses it"):
+        sinks[1].open()
+    sinks[0].close()
 
 
 def test_a_broker_that_hangs_does_not_hang_the_end(tmp_path: Path, broker: Mosquitto) -> None:
@@ -274,7 +310,7 @@ def test_a_refused_publication_is_counted_and_logged(tmp_path: Path, caplog: pyt
             sink.close()
     assert sink.counts()["refused"] == 1
     assert sink.counts()["delivered"] == 1
-    assert "refused a message to edge/gw/p/secret: Not authorized" in caplog.text
+    assert "refused a message to edge/gw/p/secret: 0x87 Not authorized" in caplog.text
 
 
 def certificates(folder: Path, name: str) -> None:
@@ -338,8 +374,8 @@ def test_a_server_that_is_no_broker_is_survived(tmp_path: Path, answer: bytes) -
         sink.open()
         publish(sink, range(5))
         until(lambda: not sink.state.endswith("no answer yet"), "a reason")
-        assert sink._thread is not None
-        assert sink._thread.is_alive()
+        assert sink._courier._thread is not None
+        assert sink._courier._thread.is_alive()
         sink.close()
         stop.set()
         thread.join()
