@@ -333,7 +333,9 @@ def scenes() -> Iterator[Scene]:
     yield Scene("serial-two-readers", cli_live.second_reader_of_a_port, refused(21, "another program uses it", "try: "))
     # brokers
     for required in (True, False):
-        judge = refused(7, "127.0.0.1", "not reached", "try: ") if required else ended(7, "wait on disk for the next run")
+        judge = (
+            refused(7, "127.0.0.1", "not reached", "try: ") if required else ended(7, "wait on disk for the next run")
+        )
         yield Scene(
             f"broker-absent-{required}",
             lambda bench, required=required: cli_live.with_broker(
