@@ -21,6 +21,11 @@ FAULTS = {
     "broker-hang": ("tests.faults.broker:broker_hang", 50, "the broker is stopped (SIGSTOP) for 2 s"),
     "broker-kill": ("tests.faults.broker:broker_kill", 50, "the broker is killed and starts again"),
     "broker-stop": ("tests.faults.broker:broker_stop", 50, "the broker ends cleanly and starts again after 4 s"),
+    "disk-eio": ("tests.faults.disk:disk_eio", 200, "the Nth call on the outbox's folder fails with EIO, for each N"),
+    "disk-enospc": ("tests.faults.disk:disk_enospc", 200, "from the Nth call on the disk is full"),
+    "disk-kill": ("tests.faults.disk:disk_kill", 200, "the pipeline is killed at the Nth call"),
+    "disk-short": ("tests.faults.disk:disk_short", 200, "the Nth write is done half, then the disk is full"),
+    "disk-torn": ("tests.faults.disk:disk_torn", 200, "the pipeline is killed in the middle of the Nth write"),
     "kill": ("tests.faults.kill:kill", 1000, "the pipeline is killed at a random system call"),
 }
 LOST = 8

@@ -47,7 +47,7 @@ url = "{url}"
 flush_timeout_s = 60
 keepalive_s = 5
 {options}
-outbox = {{ path = "o.db", accepted_log = "accepted.pipe", backlog_rate_hz = 0{outbox} }}
+outbox = {{ path = "{path}", accepted_log = "accepted.pipe", backlog_rate_hz = 0{outbox} }}
 """
 
 
@@ -77,7 +77,7 @@ class Figures:
 
     @property
     def is_good(self) -> bool:
-        return self.lost == 0 and self.accepted > 0
+        return self.lost == 0 and self.accepted > 0 and not self.more.get("missing") and not self.more.get("stopped")
 
     def as_dict(self) -> dict[str, Any]:
         table = asdict(self)
@@ -89,7 +89,7 @@ class Line:
 
     Args:
         rate_hz: samples a second; a result is made of four.
-        options, outbox: more keys of the sink and of its outbox.
+        options, outbox: more keys of the sink and of its outbox; `path`: the outbox's file.
         environment: more variables for the pipeline's process.
     """
 
@@ -102,6 +102,7 @@ class Line:
         outbox: str = "",
         broker: tuple[str, ...] = BROKER,
         environment: dict[str, str] | None = None,
+        path: str = "o.db",
     ) -> None:
         self.folder = folder
         self.faults_s: list[float] = []
@@ -109,7 +110,7 @@ class Line:
         self.environment = environment or {}
         self._broker_lines = broker
         self._rate_hz = rate_hz
-        self._options, self._outbox = options, outbox
+        self._options, self._outbox, self._path = options, outbox, path
         self._stack = ExitStack()
         self._began_s = time.monotonic()
 
@@ -128,6 +129,7 @@ class Line:
                 frame=PIPELINE_SOURCE,
                 url=self.broker.url,
                 options=self._options,
+                path=self._path,
                 outbox=f", {self._outbox}" if self._outbox else "",
             )
             (self.folder / "p.toml").write_text(text)

@@ -42,12 +42,16 @@ class Connected:
     Attributes:
         window: messages the broker takes unconfirmed.
         max_packet_bytes: the largest packet it takes.
+        max_qos: 0 for a broker that confirms nothing.
+        retains: it keeps retained messages.
     """
 
     code: int
     reason: str
     window: int
     max_packet_bytes: int
+    max_qos: int
+    retains: bool
 
 
 @dataclass(frozen=True)
@@ -237,7 +241,8 @@ class Connection:
     def _on_connect(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
         window = max(1, min(WINDOW, int(getattr(properties, "ReceiveMaximum", WINDOW))))
         packet = int(getattr(properties, "MaximumPacketSize", MAX_PACKET_BYTES))
-        self._events.append(Connected(int(reason.value), str(reason), window, packet))
+        qos, retains = int(getattr(properties, "MaximumQoS", 2)), bool(getattr(properties, "RetainAvailable", True))
+        self._events.append(Connected(int(reason.value), str(reason), window, packet, qos, retains))
 
     def _on_publish(self, client: Any, userdata: Any, mid: int, reason: Any, properties: Any) -> None:
         self._events.append(Confirmed(mid, int(reason.value), str(reason)))

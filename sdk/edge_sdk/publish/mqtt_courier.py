@@ -77,8 +77,10 @@ class Courier:
         self._report = report
         self._flying: dict[int, Message] = {}
         self._notes: set[int] = set()
+        self._notes_due: list[tuple[str, bytes]] = []
         self._window = 1
         self._max_packet_bytes = MAX_PACKET_BYTES
+        self._retains = True
         self._attempts: dict[int, int] = {}
         self._hangups: dict[int, int] = {}
         self._barren = 0
@@ -191,10 +193,13 @@ class Courier:
         return isinstance(answer, Connected) and answer.code == UNSUPPORTED_VERSION
 
     def _judged(self, connection: Connection, answer: Connected) -> Connection | None:
-        if answer.code < 0x80:
+        if answer.code < 0x80 and answer.max_qos > 0:
             self._take_up(connection, answer)
             return connection
         connection.close()
+        if answer.code < 0x80:
+            self._failed("the broker has QoS 0 only, which confirms nothing")
+            return None
         if answer.code == UNSUPPORTED_VERSION and connection.version == V5:
             return self._connect(V311)
         self._failed(f"the broker refused: {answer.reason}")
@@ -208,6 +213,7 @@ class Courier:
             text = "MQTT broker %s: has no MQTT 5; with 3.1.1 a publication that it denies looks like a delivered one"
             log.warning(text, self._settings.address)
         self._window, self._max_packet_bytes = answer.window, answer.max_packet_bytes
+        self._retains = answer.retains
         self._version = connection.version
         self.counts["connections"] += 1
         level = logging.WARNING if self.problem else logging.INFO
@@ -223,7 +229,7 @@ class Courier:
 
     def _serve(self, connection: Connection) -> Lost | None:
         """Publish until the connection is lost, or everything is done and the sink is closing (None)."""
-        self._note(connection, self._settings.status_topic, b"online")
+        self._notes_due = [(self._settings.status_topic, b"online")]
         while True:
             self._fill(connection)
             if self._may_end():
@@ -243,19 +249,23 @@ class Courier:
         return max(0.0, wait_s)
 
     @property
+    def _limit(self) -> int:
+        return 1 if self._barren >= BARREN else self._window
+
+    @property
     def _room(self) -> int:
-        window = 1 if self._barren >= BARREN else self._window
-        return window - len(self._flying) - len(self._notes)
+        return self._limit - len(self._flying) - len(self._notes)
 
     def _fill(self, connection: Connection) -> None:
         now_s = time.monotonic()
-        if self._options.report_s and now_s >= self._report_at_s and self._room > 0:
+        if self._options.report_s and now_s >= self._report_at_s:
             self._report_at_s = now_s + self._options.report_s
-            self._note(connection, self._settings.report_topic, self._report())
+            self._notes_due.append((self._settings.report_topic, self._report()))
+        self._send_notes(connection)
         if now_s < self._hold_until_s:
             return
         while (room := self._room) > 0:
-            messages = self._outbox.take(room, self._window // 4)
+            messages = self._outbox.take(room, self._limit // 4)
             for message in messages:
                 self._send(connection, message)
             if not messages:
@@ -270,9 +280,11 @@ class Courier:
         self._flying[connection.publish(message.topic, data)] = message
         self.counts["sent"] += 1
 
-    def _note(self, connection: Connection, topic: str, data: bytes) -> None:
-        """Send a retained message that is not repeated: the next one says it better."""
-        self._notes.add(connection.publish(topic, data, retain=True))
+    def _send_notes(self, connection: Connection) -> None:
+        """Send retained messages, which are not repeated: the next one says it better."""
+        while self._notes_due and self._room > 0:
+            topic, data = self._notes_due.pop(0)
+            self._notes.add(connection.publish(topic, data, retain=self._retains))
 
     def _listen(self, connection: Connection, wait_s: float) -> Lost | None:
         """Take what the network brings; return how the connection ended, if it did."""
@@ -327,12 +339,14 @@ class Courier:
 
     def _farewell(self, connection: Connection) -> None:
         if self._options.report_s:
-            self._note(connection, self._settings.report_topic, self._report())
-        self._note(connection, self._settings.status_topic, b"offline")
+            self._notes_due.append((self._settings.report_topic, self._report()))
+        self._notes_due.append((self._settings.status_topic, b"offline"))
         until_s = time.monotonic() + FAREWELL_S
+        self._send_notes(connection)
         while (self._flying or self._notes) and (left_s := until_s - time.monotonic()) > 0:
             if self._listen(connection, left_s) is not None:
                 break
+            self._send_notes(connection)
 
     def _land(self, lost: Lost | None) -> None:
         """Give back what was not confirmed, and look whether the broker hangs up over a message."""
