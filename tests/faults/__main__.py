@@ -27,6 +27,7 @@ FAULTS = {
     "disk-short": ("tests.faults.disk:disk_short", 200, "the Nth write is done half, then the disk is full"),
     "disk-torn": ("tests.faults.disk:disk_torn", 200, "the pipeline is killed in the middle of the Nth write"),
     "kill": ("tests.faults.kill:kill", 1000, "the pipeline is killed at a random system call"),
+    "power": ("tests.faults.power:power", 1000, "the power is cut: what was not synced reaches the disk or not"),
 }
 LOST = 8
 

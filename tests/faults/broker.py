@@ -9,10 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.broker import Mosquitto
-from tests.faults.line import Figures, Line
-
-#: docs/delivery.md: what a broker took while nobody subscribed goes with it.
-OPTIONS = 'no_subscribers = "retry"'
+from tests.faults.line import RETRY, Figures, Line
 
 
 def broker_kill(folder: Path, count: int, seed: int) -> Figures:
@@ -46,7 +43,7 @@ def _repeat(
     name: str, folder: Path, count: int, seed: int, fault: Callable[[Mosquitto, random.Random], None]
 ) -> Figures:
     chance = random.Random(seed)
-    with Line(folder, options=OPTIONS) as line:
+    with Line(folder, options=RETRY) as line:
         line.start()
         line.until_accepted(50)
         for _ in range(count):

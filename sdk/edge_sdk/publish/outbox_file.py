@@ -159,7 +159,9 @@ class OutboxFile:
             self.lock()
         with disk_faults():
             finish_replacement(self.path)
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+            if not self.path.exists():
+                self._create()
+            os.close(os.open(self.path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW))
             self._db = connect(self.path)
             try:
                 # What a failed sync left behind in the log may look whole without being on the disk: write it again.
@@ -340,6 +342,15 @@ class OutboxFile:
         return self._max_bytes
 
     # The file as a whole.
+
+    def _create(self) -> None:
+        """Make an empty file under another name first: cut in the middle, SQLite's own beginnings leave it locked."""
+        new = self._beside(".new")
+        for ending in ("", "-wal", "-shm", "-journal"):
+            new.with_name(new.name + ending).unlink(missing_ok=True)
+        os.close(os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        connect(new).close()
+        new.rename(self.path)
 
     def _check(self, db: sqlite3.Connection) -> None:
         if self.path.stat().st_size <= CHECKED_BYTES:
