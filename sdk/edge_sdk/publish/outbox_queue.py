@@ -19,7 +19,7 @@ from edge_sdk.publish.outbox_records import Change, Message, Outcome
 #: Messages sent and not yet deleted.
 WINDOW = 100
 #: A message older than this no longer goes before those that waited longer.
-LIVE_S = 1.0
+LIVE_S = 0.8
 #: Messages on disk that are also held in memory, to go out without being read.
 LIVE_MESSAGES = 2000
 #: Messages of one transaction.
