@@ -12,6 +12,7 @@ import msgspec
 
 from edge_sdk.config import Where
 from edge_sdk.errors import AccessDeniedError, TransferError
+from edge_sdk.publish import home_assistant
 from edge_sdk.publish.mqtt_connection import Doorbell
 from edge_sdk.publish.mqtt_courier import Courier
 from edge_sdk.publish.mqtt_settings import MqttOptions, settings_of
@@ -37,7 +38,17 @@ class MqttSink:
         self._outbox = Outbox(
             outbox_path(options.outbox, where.at("outbox"), pipeline), options.outbox, self._doorbell.ring
         )
-        self._courier = Courier(self._settings, options, self._outbox, self._doorbell, self._report)
+        home = options.home_assistant
+        self._courier = Courier(
+            self._settings,
+            options,
+            self._outbox,
+            self._doorbell,
+            self._report,
+            home_assistant.birth_topic(home) if home else "",
+            keep_announced=home is not None and home.keep,
+        )
+        self._is_announced = home is None
         self._is_open = False
 
     def open(self) -> None:
@@ -73,6 +84,8 @@ class MqttSink:
 
     def publish(self, result: Result) -> None:
         topic = self._settings.topic.replace("{step}", result.step)
+        if not self._is_announced:
+            self._announce(result, topic)
         number = self._outbox.number()
         stamp_us = int(result.utc.timestamp() * 1e6)
         self._outbox.put(Message(number, topic, encode(result, number), result.alarm, stamp_us))
@@ -103,6 +116,18 @@ class MqttSink:
         self._is_open = False
         self._courier.stop(flush_s)
         self._outbox.close()
+
+    def _announce(self, first: Result, topic: str) -> None:
+        """Tell Home Assistant what there is, now that a result shows it."""
+        options = self._options.home_assistant
+        if options is not None:
+            report = self._settings.report_topic if self._options.report_s else ""
+            topics = home_assistant.Topics(topic, self._settings.status_topic, report)
+            self._courier.announce(
+                home_assistant.config_topic(options, first.device, first.pipeline),
+                home_assistant.discovery(options, topics, first),
+            )
+        self._is_announced = True
 
     def _report(self) -> bytes:
         """Return what became of results, over all runs of this outbox."""

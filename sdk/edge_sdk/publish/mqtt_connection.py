@@ -7,18 +7,25 @@ returns what happened. A connection is used once; nothing of an old session can 
 
 from __future__ import annotations
 
+import logging
 import select
 import socket
 import ssl
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edge_sdk.publish.mqtt_settings import Settings
+
+log = logging.getLogger(__name__)
 
 V5, V311 = MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311
 VERSION_NAMES = {V5: "MQTT 5", V311: "MQTT 3.1.1"}
@@ -29,6 +36,8 @@ REFUSED_CREDENTIALS = (0x86, 0x87)
 WINDOW = 100
 #: The largest packet there can be (MQTT 5, section 2.1.4).
 MAX_PACKET_BYTES = 268_435_460
+#: What the broker may send us: commands are small.
+MAX_RECEIVED_BYTES = 65536
 #: How often keep-alive is looked at.
 MISC_S = 1.0
 #: For the last packet, when the peer no longer reads.
@@ -72,7 +81,15 @@ class Lost:
     code: int = 0
 
 
-Event = Connected | Confirmed | Lost
+@dataclass(frozen=True)
+class Received:
+    """A message came on a topic that was subscribed to."""
+
+    topic: str
+    data: bytes
+
+
+Event = Connected | Confirmed | Lost | Received
 
 
 class Doorbell:
@@ -136,6 +153,7 @@ class Connection:
         self._settings = settings
         self._keepalive_s = keepalive_s
         self._doorbell = doorbell
+        self._plain = plain
         self._events: list[Event] = []
         self._misc_at_s = 0.0
         self._client = paho.Client(
@@ -156,13 +174,21 @@ class Connection:
         self._client.on_connect = self._on_connect
         self._client.on_publish = self._on_publish
         self._client.on_disconnect = self._on_disconnect
+        self._client.on_message = self._on_message
+        self._client.on_subscribe = self._on_subscribe
 
     def open(self, timeout_s: float) -> str:
         """Connect the socket and send CONNECT; return "" or why that failed. CONNACK comes from `wait`."""
         self._client.connect_timeout = timeout_s
         clean_start: Any = True if self.version == V5 else paho.MQTT_CLEAN_START_FIRST_ONLY
         try:
-            self._client.connect(self._settings.host, self._settings.port, self._keepalive_s, clean_start=clean_start)
+            self._client.connect(
+                self._settings.host,
+                self._settings.port,
+                self._keepalive_s,
+                clean_start=clean_start,
+                properties=self._limits(),
+            )
         except (OSError, ValueError) as fault:
             return _why(fault)
         return ""
@@ -170,6 +196,14 @@ class Connection:
     def publish(self, topic: str, data: bytes, *, retain: bool = False) -> int:
         """Send with QoS 1; return the message id that Confirmed will carry."""
         return self._client.publish(topic, data, qos=1, retain=retain).mid
+
+    def subscribe(self, topics: Sequence[str]) -> None:
+        """Ask for messages on these topics (QoS 1); retained ones are not wanted."""
+        if self.version == V5:
+            wish = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
+            self._client.subscribe([(topic, wish) for topic in topics])
+        else:
+            self._client.subscribe([(topic, 1) for topic in topics])
 
     def wait(self, timeout_s: float) -> list[Event]:
         """Let the network work until something happens, the bell rings or the time is over; return what happened."""
@@ -246,6 +280,24 @@ class Connection:
 
     def _on_publish(self, client: Any, userdata: Any, mid: int, reason: Any, properties: Any) -> None:
         self._events.append(Confirmed(mid, int(reason.value), str(reason)))
+
+    def _on_message(self, client: Any, userdata: Any, message: paho.MQTTMessage) -> None:
+        if not message.retain and len(message.payload) <= MAX_RECEIVED_BYTES:
+            self._events.append(Received(message.topic, bytes(message.payload)))
+
+    def _on_subscribe(self, client: Any, userdata: Any, mid: int, reasons: Any, properties: Any) -> None:
+        for reason in reasons:
+            if int(reason.value) >= 0x80:
+                log.warning("MQTT broker %s: refused a subscription: %s", self._settings.address, reason)
+
+    def _limits(self) -> Properties | None:
+        """What the broker may send (MQTT 5, section 3.1.2.11)."""
+        if self.version != V5 or self._plain:
+            return None
+        limits = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        limits.MaximumPacketSize = MAX_RECEIVED_BYTES
+        limits.ReceiveMaximum = 16
+        return limits
 
     def _on_disconnect(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
         # paho has no words of its own for an end without DISCONNECT: it says "Unspecified error".

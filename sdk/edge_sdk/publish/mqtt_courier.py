@@ -31,6 +31,7 @@ from edge_sdk.publish.mqtt_connection import (
     Connection,
     Doorbell,
     Lost,
+    Received,
 )
 from edge_sdk.publish.mqtt_settings import MqttOptions, Settings
 from edge_sdk.publish.outbox import Outbox
@@ -56,6 +57,7 @@ HANGUPS = 5
 #: Connections in a row that confirmed nothing, after which messages go one at a time, to find the one to blame.
 BARREN = 3
 HOLD_S = 1.0
+BIRTH_JITTER_S = 2.0
 #: Of PUBLISH: fixed header, lengths, packet id, properties.
 PACKET_BYTES = 16
 
@@ -65,16 +67,30 @@ class Courier:
 
     Args:
         report: returns what the report topic gets now.
+        birth_topic: where somebody who wants the announcements again says "online"; "": nobody does.
+        keep_announced: leave them with the broker at the end; else they are removed.
     """
 
     def __init__(
-        self, settings: Settings, options: MqttOptions, outbox: Outbox, doorbell: Doorbell, report: Callable[[], bytes]
+        self,
+        settings: Settings,
+        options: MqttOptions,
+        outbox: Outbox,
+        doorbell: Doorbell,
+        report: Callable[[], bytes],
+        birth_topic: str = "",
+        *,
+        keep_announced: bool = False,
     ) -> None:
         self._settings = settings
         self._options = options
         self._outbox = outbox
         self._doorbell = doorbell
         self._report = report
+        self._birth_topic = birth_topic
+        self._keep_announced = keep_announced
+        self._announced: dict[str, bytes] = {}
+        self._announce_at_s = float("inf")
         self._flying: dict[int, Message] = {}
         self._notes: set[int] = set()
         self._notes_due: list[tuple[str, bytes]] = []
@@ -109,6 +125,12 @@ class Courier:
         self._doorbell.ring()
         if thread is not None:
             thread.join(flush_s + 2 * FAREWELL_S)
+
+    def announce(self, topic: str, data: bytes) -> None:
+        """Keep a retained message with the broker until the end; any thread may ask for it."""
+        self._announced[topic] = data
+        self._announce_at_s = 0.0
+        self._doorbell.ring()
 
     @property
     def state(self) -> str:
@@ -230,6 +252,9 @@ class Courier:
     def _serve(self, connection: Connection) -> Lost | None:
         """Publish until the connection is lost, or everything is done and the sink is closing (None)."""
         self._notes_due = [(self._settings.status_topic, b"online")]
+        self._announce_at_s = 0.0
+        if self._birth_topic:
+            connection.subscribe([self._birth_topic])
         while True:
             self._fill(connection)
             if self._may_end():
@@ -246,7 +271,7 @@ class Courier:
             wait_s = min(wait_s, max(self._outbox.wait_s(), self._hold_until_s - now_s))
         if self._options.report_s:
             wait_s = min(wait_s, self._report_at_s - now_s)
-        return max(0.0, wait_s)
+        return max(0.0, min(wait_s, self._announce_at_s - now_s))
 
     @property
     def _limit(self) -> int:
@@ -261,6 +286,9 @@ class Courier:
         if self._options.report_s and now_s >= self._report_at_s:
             self._report_at_s = now_s + self._options.report_s
             self._notes_due.append((self._settings.report_topic, self._report()))
+        if now_s >= self._announce_at_s:
+            self._announce_at_s = float("inf")
+            self._notes_due += self._announced.items()
         self._send_notes(connection)
         if now_s < self._hold_until_s:
             return
@@ -297,6 +325,9 @@ class Courier:
                 thief = "" if self._was_good() else f" (does another client use the id {self._settings.client_id}?)"
                 self._failed(f"connection lost: {event.reason}{thief}")
                 lost = event
+            elif isinstance(event, Received) and event.topic == self._birth_topic and event.data == b"online":
+                # Everybody is asked at once; not all should answer at once.
+                self._announce_at_s = time.monotonic() + random.uniform(0.0, BIRTH_JITTER_S)  # noqa: S311
         if delivered:
             self.counts["delivered"] += len(delivered)
             self._outbox.settle(delivered)
@@ -340,6 +371,8 @@ class Courier:
     def _farewell(self, connection: Connection) -> None:
         if self._options.report_s:
             self._notes_due.append((self._settings.report_topic, self._report()))
+        if not self._keep_announced:
+            self._notes_due += [(topic, b"") for topic in self._announced]
         self._notes_due.append((self._settings.status_topic, b"offline"))
         until_s = time.monotonic() + FAREWELL_S
         self._send_notes(connection)

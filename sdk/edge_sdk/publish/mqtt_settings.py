@@ -21,6 +21,7 @@ from msgspec import Meta
 
 from edge_sdk.config import Secret, Where
 from edge_sdk.errors import AccessDeniedError, TargetNotFoundError
+from edge_sdk.publish.home_assistant import HomeAssistantOptions
 from edge_sdk.publish.outbox_options import OutboxOptions
 from edge_sdk.registry import nearest
 
@@ -61,6 +62,9 @@ class MqttOptions(msgspec.Struct, frozen=True, kw_only=True):
         Literal["deliver", "retry"],
         Meta(description="retry: a result that the broker took but nobody subscribes to (reason 0x10) waits"),
     ] = "deliver"
+    home_assistant: Annotated[
+        HomeAssistantOptions | None, Meta(description="be found by Home Assistant; home_assistant = {} does")
+    ] = None
     report_s: Annotated[
         float,
         Meta(ge=0, le=86400, description="how often {topic_prefix}/delivery tells of waiting and losses; 0: never"),
