@@ -20,7 +20,8 @@ from msgspec import Meta
 
 from edge_sdk.reading import Result
 
-_LIVE = "{{% if value_json.historical is defined %}}{{{{ this.state }}}}{{% else %}}{}{{% endif %}}"
+#: Of a result that waited, the state stays what it is; binary sensors have it in small letters.
+_LIVE = "{{% if value_json.historical is defined %}}{{{{ this.state{} }}}}{{% else %}}{{{{ {} }}}}{{% endif %}}"
 
 
 class HomeAssistantOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,11 +87,11 @@ def _components(options: HomeAssistantOptions, topics: Topics, first: Result, un
         found[key] = {"platform": platform, "unique_id": f"{unique}-{key}", "name": name, **more}
 
     if first.score is not None:
-        score = _LIVE.format("{{ value_json.score }}")
+        score = _LIVE.format("", "value_json.score")
         add(f"{step}-score", "sensor", "Score", state_class="measurement", value_template=score, **of_result)
     if first.label:
-        add(f"{step}-label", "sensor", "Label", value_template=_LIVE.format("{{ value_json.label }}"), **of_result)
-    alarm = _LIVE.format("{{ 'ON' if value_json.alarm else 'OFF' }}")
+        add(f"{step}-label", "sensor", "Label", value_template=_LIVE.format("", "value_json.label"), **of_result)
+    alarm = _LIVE.format(" | upper", "'ON' if value_json.alarm else 'OFF'")
     add(f"{step}-alarm", "binary_sensor", "Alarm", device_class="problem", value_template=alarm, **of_result)
     if topics.report:
         of_report = {"state_topic": topics.report, "entity_category": "diagnostic"}

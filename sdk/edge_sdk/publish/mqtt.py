@@ -141,5 +141,6 @@ class MqttSink:
                 "lost_damaged": totals.damaged,
                 "dead_letters": totals.dead,
                 "problem": self._outbox.problem,
+                **self._courier.certificate_days,
             }
         )

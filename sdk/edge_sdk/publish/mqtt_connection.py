@@ -23,6 +23,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from edge_sdk.publish.certificates import peer_not_after
 from edge_sdk.publish.mqtt_settings import Settings
 
 log = logging.getLogger(__name__)
@@ -193,6 +194,11 @@ class Connection:
             return _why(fault)
         return ""
 
+    @property
+    def peer_ends_s(self) -> float | None:
+        """When the broker's certificate ends, seconds since 1970; None without TLS."""
+        return peer_not_after(self._client.socket())
+
     def publish(self, topic: str, data: bytes, *, retain: bool = False) -> int:
         """Send with QoS 1; return the message id that Confirmed will carry."""
         return self._client.publish(topic, data, qos=1, retain=retain).mid
@@ -307,6 +313,10 @@ class Connection:
             self._lost(str(reason))
         else:
             self._lost("closed by the broker or the network", by_peer=True)
+
+
+#: What OpenSSL says of a certificate that begins in the future, as it does where the clock stands in the past.
+NOT_YET_VALID = "certificate is not yet valid"
 
 
 def _why(fault: Exception) -> str:

@@ -19,8 +19,10 @@ from collections.abc import Callable
 
 from paho.mqtt.enums import MQTTProtocolVersion
 
+from edge_sdk.publish.certificates import SOON_DAYS, ClockFloor, days_left
 from edge_sdk.publish.mqtt_connection import (
     MAX_PACKET_BYTES,
+    NOT_YET_VALID,
     REFUSED_CREDENTIALS,
     UNSUPPORTED_VERSION,
     V5,
@@ -35,6 +37,7 @@ from edge_sdk.publish.mqtt_connection import (
 )
 from edge_sdk.publish.mqtt_settings import MqttOptions, Settings
 from edge_sdk.publish.outbox import Outbox
+from edge_sdk.publish.outbox_options import state_folder
 from edge_sdk.publish.outbox_records import Message
 from edge_sdk.publish.payload import as_historical
 
@@ -107,6 +110,8 @@ class Courier:
         self._version = V5
         self._stop_at_s: float | None = None
         self._thread: threading.Thread | None = None
+        self._clock = ClockFloor(state_folder() / "clock")
+        self.certificate_days: dict[str, float | None] = {}
         self.problem = ""
         self.refused = False
         self.connected = threading.Event()
@@ -177,7 +182,7 @@ class Courier:
         connection = Connection(self._settings, version, self._options.keepalive_s, self._doorbell)
         problem = connection.open(self._options.connect_timeout_s)
         if problem:
-            self._failed(problem)
+            self._failed((NOT_YET_VALID in problem and self._clock.complaint(time.time())) or problem)
             return None
         deadline_s = time.monotonic() + self._options.connect_timeout_s
         answer = self._answer(connection, min(deadline_s, time.monotonic() + SILENCE_S))
@@ -237,12 +242,27 @@ class Courier:
         self._window, self._max_packet_bytes = answer.window, answer.max_packet_bytes
         self._retains = answer.retains
         self._version = connection.version
+        self._look_at_certificates(connection)
         self.counts["connections"] += 1
         level = logging.WARNING if self.problem else logging.INFO
         log.log(level, "MQTT broker %s: connected (%s)", self._settings.address, VERSION_NAMES[connection.version])
         self.problem = ""
         self.connected.set()
         self.first_verdict.set()
+
+    def _look_at_certificates(self, connection: Connection) -> None:
+        """Note when they end, and warn while there is time."""
+        if self._settings.tls is None:
+            return
+        self._clock.confirmed(time.time())
+        self.certificate_days = {
+            "broker_certificate_days": days_left(connection.peer_ends_s),
+            "own_certificate_days": days_left(self._settings.own_ends_s),
+        }
+        for name, days in self.certificate_days.items():
+            if days is not None and days < SOON_DAYS:
+                whose = name.partition("_")[0]
+                log.warning("MQTT broker %s: the %s certificate ends in %g days", self._settings.address, whose, days)
 
     def _failed(self, problem: str) -> None:
         if problem != self.problem:

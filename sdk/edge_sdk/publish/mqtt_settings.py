@@ -21,6 +21,7 @@ from msgspec import Meta
 
 from edge_sdk.config import Secret, Where
 from edge_sdk.errors import AccessDeniedError, TargetNotFoundError
+from edge_sdk.publish.certificates import not_after
 from edge_sdk.publish.home_assistant import HomeAssistantOptions
 from edge_sdk.publish.outbox_options import OutboxOptions
 from edge_sdk.registry import nearest
@@ -84,6 +85,7 @@ class Settings:
         address: for messages: scheme, host and port only.
         topic: of results; only {step} is still open.
         tls: None for plain connections.
+        own_ends_s: when our own certificate ends, seconds since 1970; None without one.
     """
 
     host: str
@@ -96,6 +98,7 @@ class Settings:
     username: str | None
     password: Secret | None
     tls: ssl.SSLContext | None
+    own_ends_s: float | None
 
 
 def settings_of(options: MqttOptions, where: Where, pipeline: str, device: str) -> Settings:
@@ -125,6 +128,7 @@ def settings_of(options: MqttOptions, where: Where, pipeline: str, device: str) 
         options.username,
         password,
         _tls(options, scheme, where),
+        _own_end(options, where),
     )
 
 
@@ -229,6 +233,10 @@ def _tls(options: MqttOptions, scheme: str, where: Where) -> ssl.SSLContext | No
     except (ssl.SSLError, OSError, ValueError) as fault:
         raise place.error(f"not usable: {fault}; expected PEM files, the key not encrypted") from fault
     return context
+
+
+def _own_end(options: MqttOptions, where: Where) -> float | None:
+    return None if options.cert is None else not_after(_file(options.cert, where.at("cert")).read_bytes())
 
 
 def _file(path: str, where: Where) -> Path:
