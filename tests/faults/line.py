@@ -20,8 +20,9 @@ from tests.broker import Mosquitto, mosquitto, until
 from tests.faults.feed import PIPELINE_SOURCE, Feed
 from tests.support import REPOSITORY
 
-#: The broker as docs/delivery.md advises: nothing for a live subscriber waits in its memory for an acknowledgement.
-BROKER = ("allow_anonymous true", "max_inflight_messages 0", "max_queued_messages 0")
+#: The broker as docs/delivery.md advises: nothing for a live subscriber waits in its memory for an acknowledgement, and
+#: what is on its way when it ends cleanly is written down.
+BROKER = ("allow_anonymous true", "max_inflight_messages 0", "max_queued_messages 0", "persistence true")
 #: docs/delivery.md: what a broker took while nobody subscribed is gone.
 RETRY = 'no_subscribers = "retry"'
 WINDOW = 100
@@ -120,7 +121,9 @@ class Line:
 
     def __enter__(self) -> Line:
         with ExitStack() as stack:
-            self.broker: Mosquitto = stack.enter_context(mosquitto(self.folder, *self._broker_lines))
+            (self.folder / "broker").mkdir()
+            lines = (*self._broker_lines, f"persistence_location {self.folder}/broker/")
+            self.broker: Mosquitto = stack.enter_context(mosquitto(self.folder, *lines))
             feed = Feed(self._rate_hz)
             stack.callback(feed.close)
             os.mkfifo(self.folder / "accepted.pipe")
