@@ -19,6 +19,7 @@ from edge_sdk.publish.base import Sink
 from edge_sdk.publish.payload import encode
 from edge_sdk.reading import Result
 from tests.broker import Subscriber, mosquitto, until
+from tests.contract.test_acting_sinks import WORLDS as ACTING
 
 RESULT = Result(
     "gw", "press", "score", 0, 1.5, datetime(2026, 1, 1, tzinfo=timezone.utc), np.zeros(1, np.float32), "ok", 0.5,
@@ -44,10 +45,14 @@ def stdout(folder: Path, capture: pytest.CaptureFixture[bytes]) -> Iterator[Worl
     yield {}, lambda count: capture.readouterr().out.splitlines()
 
 
-WORLDS = {"mqtt": mqtt, "stdout": stdout}
+def file(folder: Path, capture: pytest.CaptureFixture[bytes]) -> Iterator[World]:
+    yield {"path": "r.ndjson"}, lambda count: (folder / "r.ndjson").read_bytes().splitlines()
 
 
-@pytest.fixture(params=sorted(SINKS))
+WORLDS = {"file": file, "mqtt": mqtt, "stdout": stdout}
+
+
+@pytest.fixture(params=sorted(WORLDS))
 def world(
     request: pytest.FixtureRequest, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> Iterator[tuple[str, World]]:
@@ -63,7 +68,7 @@ def sink_of(name: str, options: dict[str, Any], folder: Path) -> Sink:
 
 
 def test_every_row_has_a_world_here() -> None:
-    assert set(WORLDS) == set(SINKS)
+    assert WORLDS.keys() | ACTING.keys() == set(SINKS)
 
 
 def test_results_arrive_once_in_order_as_the_same_json(world: tuple[str, World], tmp_path: Path) -> None:
