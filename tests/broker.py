@@ -42,7 +42,7 @@ class Mosquitto:
         self.port = free_port()
         self._config = folder / "mosquitto.conf"
         self._log = folder / "mosquitto.log"
-        settings = lines or ("allow_anonymous true",)
+        settings = [line.replace("{port}", str(self.port)) for line in lines or ("allow_anonymous true",)]
         self._config.write_text("\n".join(["user root", f"listener {self.port} 127.0.0.1", *settings]) + "\n")
         self._process: subprocess.Popen[bytes] | None = None
 

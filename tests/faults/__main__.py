@@ -27,7 +27,11 @@ FAULTS = {
     "disk-short": ("tests.faults.disk:disk_short", 200, "the Nth write is done half, then the disk is full"),
     "disk-torn": ("tests.faults.disk:disk_torn", 200, "the pipeline is killed in the middle of the Nth write"),
     "kill": ("tests.faults.kill:kill", 1000, "the pipeline is killed at a random system call"),
+    "loss": ("tests.faults.network:loss", 20, "1 to 20 % of the packets are lost, 5 s each time"),
+    "partition": ("tests.faults.network:partition", 20, "the network is gone for 1 to 10 s"),
     "power": ("tests.faults.power:power", 1000, "the power is cut: what was not synced reaches the disk or not"),
+    "quota": ("tests.faults.quota:quota", 3600, "the outbox is full for so many seconds"),
+    "slow": ("tests.faults.network:slow", 20, "the network has 64 kbit/s, 5 s each time"),
 }
 LOST = 8
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -28,7 +29,7 @@ RETRY = 'no_subscribers = "retry"'
 WINDOW = 100
 PATIENCE_S = 60.0
 #: More figures that must be 0.
-_WRONG = ("damaged", "missing", "stopped")
+_WRONG = ("damaged", "missing", "stopped", "uncounted")
 
 PIPELINE = """name = "line"
 device = "bench"
@@ -95,6 +96,7 @@ class Line:
     Args:
         rate_hz: samples a second; a result is made of four.
         options, outbox: more keys of the sink and of its outbox; `path`: the outbox's file.
+        host: another address of the broker, for the pipeline; `prefix`: what the pipeline's command begins with.
         environment: more variables for the pipeline's process.
     """
 
@@ -108,6 +110,8 @@ class Line:
         broker: tuple[str, ...] = BROKER,
         environment: dict[str, str] | None = None,
         path: str = "o.db",
+        host: str = "",
+        prefix: Sequence[str] = (),
     ) -> None:
         self.folder = folder
         self.faults_s: list[float] = []
@@ -116,13 +120,16 @@ class Line:
         self._broker_lines = broker
         self._rate_hz = rate_hz
         self._options, self._outbox, self._path = options, outbox, path
+        self._host, self._prefix = host, list(prefix)
         self._stack = ExitStack()
         self._began_s = time.monotonic()
 
     def __enter__(self) -> Line:
         with ExitStack() as stack:
             (self.folder / "broker").mkdir()
-            lines = (*self._broker_lines, f"persistence_location {self.folder}/broker/")
+            lines = [*self._broker_lines, f"persistence_location {self.folder}/broker/"]
+            if self._host:
+                lines.append(f"listener {{port}} {self._host}")
             self.broker: Mosquitto = stack.enter_context(mosquitto(self.folder, *lines))
             feed = Feed(self._rate_hz)
             stack.callback(feed.close)
@@ -134,7 +141,7 @@ class Line:
                 port=feed.port,
                 rate_hz=self._rate_hz,
                 frame=PIPELINE_SOURCE,
-                url=self.broker.url,
+                url=self.broker.url.replace("127.0.0.1", self._host or "127.0.0.1"),
                 options=self._options,
                 path=self._path,
                 outbox=f", {self._outbox}" if self._outbox else "",
@@ -149,7 +156,7 @@ class Line:
 
     def start(self) -> subprocess.Popen[bytes]:
         """Start the pipeline."""
-        command = [sys.executable, "-m", "edge_sdk.cli.main", "run", "p.toml"]
+        command = [*self._prefix, sys.executable, "-m", "edge_sdk.cli.main", "run", "p.toml"]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 command, cwd=self.folder, stdout=log, stderr=log, env={**os.environ, **self.environment}
@@ -207,7 +214,7 @@ class Line:
         figures.duplicates = sum(numbers.values()) - len(numbers)
         figures.most_after_a_fault = max(self._duplicates_between(received), default=0)
         figures.out_of_order = _out_of_order(received)
-        figures.bound_95 = round(3 / count, 6) if not lost and count else None
+        figures.bound_95 = min(1.0, round(3 / count, 6)) if not lost and count else None
         figures.seconds = round(time.monotonic() - self._began_s, 1)
         return figures
 
