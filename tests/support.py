@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
+import subprocess
+import tempfile
 import warnings
 from pathlib import Path
 
@@ -37,3 +40,18 @@ def require_tool(name: str, package: str) -> str:
         skip_loudly(f"{name} is not installed; try: apt-get install {package}")
     assert found is not None
     return found
+
+
+@functools.cache
+def preloadable(source: Path) -> Path:
+    """Return a library for LD_PRELOAD, compiled once for this process and removed at its end."""
+    compiler = require_tool("gcc", "gcc libc6-dev")
+    _FOLDERS.append(tempfile.TemporaryDirectory(prefix="edge-preload-"))
+    out = Path(_FOLDERS[-1].name) / f"{source.stem}.so"
+    flags = ("-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared")
+    done = subprocess.run([compiler, *flags, "-o", out, source, "-ldl"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+_FOLDERS: list[tempfile.TemporaryDirectory[str]] = []

@@ -7,44 +7,25 @@ one that was unlinked may be back, and one that was renamed under its old name, 
 
 from __future__ import annotations
 
-import functools
 import random
 import struct
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.support import require_tool
+from tests.support import preloadable
 
 SECTOR = 512
 SOURCE = Path(__file__).with_name("journal.c")
-FLAGS = ("-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared")
 _HEAD = struct.Struct("=c7xQQQQ")
 #: Rebuilt from the log at the next opening; mapped, so it is not in the journal.
 _NOT_OURS = "-shm"
 
 
-@functools.cache
-def library() -> Path:
-    """Return the compiled shim, one for this process."""
-    compiler = require_tool("gcc", "gcc libc6-dev")
-    _FOLDERS.append(tempfile.TemporaryDirectory(prefix="edge-journal-"))
-    out = Path(_FOLDERS[-1].name) / "journal.so"
-    done = subprocess.run([compiler, *FLAGS, "-o", out, SOURCE, "-ldl"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return out
-
-
-#: Removed when the process ends.
-_FOLDERS: list[tempfile.TemporaryDirectory[str]] = []
-
-
 def environment(root: Path, pipe: Path, log: Path) -> dict[str, str]:
     """Return the variables for a program whose writes below `root` are written down."""
     names = {"EDGE_JOURNAL_ROOT": root, "EDGE_JOURNAL_PIPE": pipe, "EDGE_JOURNAL_LOG": log}
-    return {"LD_PRELOAD": str(library()), **{name: str(path.resolve()) for name, path in names.items()}}
+    return {"LD_PRELOAD": str(preloadable(SOURCE)), **{name: str(path.resolve()) for name, path in names.items()}}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,7 @@ from msgspec.structs import replace
 
 from firmware_tools.sign.root import without_key
 from tests.hostile.cli_process import Bench, Done, Pool, assert_clean, assert_refused, names
-from tests.support import require_tool
+from tests.support import preloadable
 from tests.unit.firmware_tools.bundles import FILES, bundle_bytes, manifest_of, new_keys, trusting
 
 FLASH = "flash --board sim --dir root --trust trust --yes"
@@ -139,21 +138,12 @@ def test_a_mistake_is_refused_and_nothing_is_written(row: Row, pool: Pool, bench
     assert list((bench.folder / "root").iterdir()) == []
 
 
-@pytest.fixture(scope="module")
-def wrong_clock(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A library that makes a program, and all it starts, believe another date."""
-    out = tmp_path_factory.mktemp("clock") / "clock.so"
-    flags = ("-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared")
-    subprocess.run([require_tool("gcc", "gcc libc6-dev"), *flags, "-o", out, CLOCK, "-ldl"], check=True)
-    return out
-
-
 @pytest.mark.parametrize("year", CLOCKS)
-def test_no_clock_changes_whom_a_device_believes(year: str, wrong_clock: Path, bench: Bench, tmp_path: Path) -> None:
+def test_no_clock_changes_whom_a_device_believes(year: str, bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "root").mkdir()
     root, me, other = new_keys(tmp_path, "rootkey", "me", "other")
     store = trusting(tmp_path / "trust", root, me, other)
-    environment = {"LD_PRELOAD": str(wrong_clock), "EDGE_TEST_CLOCK_S": CLOCKS[year], "HOME": str(tmp_path)}
+    environment = {"LD_PRELOAD": str(preloadable(CLOCK)), "EDGE_TEST_CLOCK_S": CLOCKS[year], "HOME": str(tmp_path)}
     here = Bench(tmp_path, bench.environment | environment)
 
     def flash(data: bytes, options: str = "") -> int:

@@ -7,36 +7,17 @@ fault.calls, fault.fired
 
 from __future__ import annotations
 
-import functools
 import struct
-import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from tests.support import require_tool
+from tests.support import preloadable
 
 Action = Literal["count", "eio", "enospc", "kill", "short", "torn"]
 ACTIONS: tuple[Action, ...] = ("kill", "torn", "eio", "enospc", "short")
 SOURCE = Path(__file__).with_name("shim.c")
-FLAGS = ("-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared")
 _STATE = struct.Struct("=III")
-
-
-@functools.cache
-def library() -> Path:
-    """Return the compiled shim, one for this process."""
-    compiler = require_tool("gcc", "gcc libc6-dev")
-    _FOLDERS.append(tempfile.TemporaryDirectory(prefix="edge-faults-"))
-    out = Path(_FOLDERS[-1].name) / "shim.so"
-    done = subprocess.run([compiler, *FLAGS, "-o", out, SOURCE, "-ldl"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return out
-
-
-#: Removed when the process ends.
-_FOLDERS: list[tempfile.TemporaryDirectory[str]] = []
 
 
 @dataclass(frozen=True)
@@ -59,7 +40,7 @@ class Fault:
         self._state.write_bytes(_STATE.pack(0, 0, 0))
         self._log.unlink(missing_ok=True)
         plain = {
-            "LD_PRELOAD": str(library()),
+            "LD_PRELOAD": str(preloadable(SOURCE)),
             "EDGE_FAULT_ROOT": str(self.root.resolve()),
             "EDGE_FAULT_STATE": str(self._state),
             "EDGE_FAULT_AT": str(self.at),

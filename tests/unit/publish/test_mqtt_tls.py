@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 
 from tests.broker import Mosquitto, mosquitto, until
-from tests.support import REPOSITORY, require_tool
+from tests.support import REPOSITORY, preloadable, require_tool
 from tests.unit.publish.test_mqtt import publish, sink_of
+
+CLOCK = REPOSITORY / "tests" / "hostile" / "clock.c"
 
 
 class Authority:
@@ -170,11 +172,7 @@ def test_a_wrong_clock_never_makes_it_trust_less_carefully(
     tmp_path: Path, authority: Authority, clock_s: int | None, said: str
 ) -> None:
     authority.issue("device", "gw")
-    shim = tmp_path / "clock.so"
-    source = REPOSITORY / "tests" / "hostile" / "clock.c"
-    compiler = require_tool("gcc", "gcc libc6-dev")
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", shim, source, "-ldl"], check=True)
-    wrong = {} if clock_s is None else {"LD_PRELOAD": str(shim), "EDGE_TEST_CLOCK_S": str(clock_s)}
+    wrong = {} if clock_s is None else {"LD_PRELOAD": str(preloadable(CLOCK)), "EDGE_TEST_CLOCK_S": str(clock_s)}
     with secure(tmp_path, authority) as broker:
         arguments = [sys.executable, "-c", SCRIPT, str(tmp_path), *options(authority, broker).values()]
         done = subprocess.run(arguments, env=os.environ | wrong, capture_output=True, text=True, timeout=60)
