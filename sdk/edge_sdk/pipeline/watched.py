@@ -101,7 +101,8 @@ def health_report(snapshot: Snapshot, started_s: float, now_s: float) -> HealthR
         restarts=snapshot.restarts,
         sources={name: SourceHealth(heard.readings, heard.at_s) for name, heard in snapshot.heard.items()},
         sinks={
-            name: SinkHealth(counts.get("delivered", 0), counts.get("waiting", 0))
+            # In a full outbox each new result costs an old one: what waits is as many as before, and the line is well.
+            name: SinkHealth(counts.get("delivered", 0), counts.get("waiting", 0) + counts.get("dropped", 0))
             for name, counts in snapshot.sinks.items()
         },
     )

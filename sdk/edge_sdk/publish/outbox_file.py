@@ -42,7 +42,8 @@ from edge_sdk.publish.outbox_records import (
 
 PAGE_BYTES = 4096
 BALLAST_BYTES = 1024 * 1024
-MAX_DEAD = 1000
+#: Dead letters, and what is kept of each.
+MAX_DEAD, MAX_DEAD_BYTES = 1000, 65536
 #: Files up to this size are looked through at the start; damage to larger ones is found where it is met.
 CHECKED_BYTES = 64 * 1024 * 1024
 _VICTIMS = 256
@@ -257,7 +258,7 @@ class OutboxFile:
     def _apply(self, db: sqlite3.Connection, change: Change) -> Outcome:
         self._delete(db, change.gone)
         if change.dead:
-            rows = [(m.number, m.stamp_us, reason, m.topic, m.data) for m, reason in change.dead]
+            rows = [(m.number, m.stamp_us, reason, m.topic, m.data[:MAX_DEAD_BYTES]) for m, reason in change.dead]
             db.executemany("INSERT OR IGNORE INTO dead(number, stamp_us, reason, topic, data) VALUES(?,?,?,?,?)", rows)
             db.execute(
                 "DELETE FROM dead WHERE number <= (SELECT number FROM dead ORDER BY number DESC LIMIT 1 OFFSET ?)",

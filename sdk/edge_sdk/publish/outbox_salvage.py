@@ -97,17 +97,14 @@ def _damaged(path: Path) -> list[Path]:
 
 def _old_totals(damaged: Path, fresh: Path) -> Totals | None:
     """Return the figures of the damaged file, repairing its first page if nothing can be read without it."""
-    found = _readable_totals(damaged)
-    if found is None:
-        _lend_first_page(damaged, fresh)
-        found = _readable_totals(damaged)
-    return found
-
-
-def _readable_totals(damaged: Path) -> Totals | None:
-    with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(damaged, isolation_level=None)) as db:
-        db.execute("SELECT number FROM waiting LIMIT 0").fetchall()
-        return read_totals(db)
+    for repair in (None, _lend_first_page):
+        if repair is not None:
+            repair(damaged, fresh)
+        with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(damaged, isolation_level=None)) as db:
+            db.execute("SELECT number FROM waiting LIMIT 1").fetchall()
+            with suppress(sqlite3.DatabaseError):
+                return read_totals(db)
+            return None
     return None
 
 

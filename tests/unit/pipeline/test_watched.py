@@ -102,6 +102,11 @@ def test_the_report_holds_what_a_judge_asks_for() -> None:
     assert health_report(replace(FIGURES, restarts=2), 0.0, 0.0).restarts == 2
 
 
+def test_a_full_outbox_still_shows_that_results_come() -> None:
+    full = replace(FIGURES, sinks={"sinks[0]": {"delivered": 8, "waiting": 500, "dropped": 3}})
+    assert health_report(full, 0.0, 0.0).sinks == {"sinks[0]": SinkHealth(8, 503)}
+
+
 def test_the_file_is_written_at_the_first_tick_and_then_once_a_second(tmp_path: Path, pipeline: Pipeline) -> None:
     clock, path = Clock(), tmp_path / "health.json"
     watcher = HealthFile(path, clock)
