@@ -132,7 +132,8 @@ def latency(args: argparse.Namespace, broker: Mosquitto, folder: Path) -> dict[s
 def backlog(args: argparse.Namespace, broker: Mosquitto, folder: Path) -> dict[str, Any]:
     """Fill, connect, drain beside live data."""
     broker.stop()
-    bench = Bench(folder, broker.url, max_mib=4 * args.mib, max_messages=50_000_000, ram_messages=100_000)
+    limits = {"max_mib": 4 * args.mib, "max_messages": 50_000_000, "backlog_rate_hz": args.rate}
+    bench = Bench(folder, broker.url, **limits)
     began_s = time.perf_counter()
     count = 0
     while bench.outbox.totals.size_bytes < args.mib * 2**20:
@@ -199,6 +200,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=20.0, help="of throughput, each kind")
     parser.add_argument("--messages", type=int, default=2000, help="of latency")
     parser.add_argument("--mib", type=int, default=1024, help="of backlog")
+    parser.add_argument("--rate", type=float, default=6000.0, help="of backlog: results a second; 0: no limit")
     parser.add_argument("--folder", type=Path, help="on the disk that is measured; default a temporary one")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()

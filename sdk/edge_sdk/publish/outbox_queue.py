@@ -95,7 +95,7 @@ class OutboxQueue:
             room: messages that may be sent.
             reserve: of these, for live ones only.
         """
-        self._age(now_s)
+        self._shed(now_s - LIVE_S)
         room = min(room, WINDOW - len(self._out))
         taken: list[Message] = []
         while self._live and len(taken) < room:
@@ -210,6 +210,7 @@ class OutboxQueue:
             else:
                 message.settled = True
         self._give_way(frozenset(outcome.victims))
+        self._shed()
 
     def opened(self, last: int, stored: int) -> None:
         """The file is there: all up to `last` may wait in it."""
@@ -263,12 +264,12 @@ class OutboxQueue:
     def _is_volatile(self, message: Message) -> bool:
         return message.settled or message.number in self._volatile
 
-    def _age(self, now_s: float) -> None:
-        """Let go of live messages that are no longer young and are on disk."""
+    def _shed(self, young_since_s: float = float("-inf")) -> None:
+        """Let go of live messages that are on disk: those before the time, and the oldest when there are too many."""
         while self._live:
             head = self._live[0]
             if not head.settled:
-                is_live = len(self._live) <= LIVE_MESSAGES and now_s - head.since_s <= LIVE_S
+                is_live = len(self._live) <= LIVE_MESSAGES and head.since_s >= young_since_s
                 if is_live or not head.durable or not self.has_disk:
                     return
                 self._end = max(self._end, head.number + 1)

@@ -189,7 +189,6 @@ def test_messages_in_memory_are_bounded_while_nobody_takes_them() -> None:
     for _ in range(200):
         world.put(RING)
         world.commit()
-        world.queue.take(0, 0, world.now_s)
     assert len(world.queue._live) <= LIVE_MESSAGES
     world.drain()
     assert sorted(world.delivered) == list(range(1, world.last + 1))
